@@ -1,0 +1,1 @@
+"""Flows, features and models to verdicts. Pure: no input, no output."""

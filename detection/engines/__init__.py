@@ -1,0 +1,1 @@
+"""The three engines: rules, math and machine learning."""

@@ -1,0 +1,1 @@
+LIMITS: dict[str, int | str] = {}

@@ -1,0 +1,1 @@
+"""The manifest, trust, artifacts and how they score."""

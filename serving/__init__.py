@@ -1,0 +1,1 @@
+"""Kafka in, verdicts out, health and metrics: input and output only."""

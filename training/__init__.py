@@ -1,0 +1,1 @@
+"""Data sets to fitted, calibrated and measured models."""
