@@ -125,12 +125,12 @@ def _windows() -> list[Feature]:
                 host("bytes", "bytes", "sum of bytes"),
                 host("packets", "packets", "sum of packets"),
                 host("peers", "peers", "distinct P"),
-                host("ports", "ports", "distinct responder's ports, by linear counting over 256 cells,"),
+                host("ports", "ports", "distinct responder's ports (linear counting, 256 cells)"),
                 host("syn_only_share", "share", "syn_only share"),
                 host("failed_share", "share", "failed share"),
                 host("one_way_share", "share", "unanswered share"),
-                host("port_entropy", "bits", "entropy of responder's port (16 classes)"),
-                host("size_entropy", "bits", "entropy of log2(bytes) (16 classes)"),
+                host("port_entropy", "bits", "entropy of the responder's port modulo 16"),
+                host("size_entropy", "bits", "entropy of floor(log2(bytes)), at most 15,"),
             ]
     return features
 
@@ -141,7 +141,9 @@ _HOST: Final = (
     Feature("new_peer_share_out", "share", "share of flows out within W60 whose P was new to K", "host"),
     Feature("burst_in", "ratio", "6 x flows in W10 / flows in W60, in", "host"),
     Feature("burst_out", "ratio", "6 x flows in W10 / flows in W60, out", "host"),
-    Feature("arrival_cusum", "1", "one-sided CUSUM (Page 1954) of K's flows in per second", "host"),
+    Feature(
+        "arrival_cusum", "1", "one-sided CUSUM (Page 1954) of K's flows in per second, in standard deviations", "host"
+    ),
     Feature("byte_ratio_60s", "bits", "log2((bytes received + 1) / (bytes sent + 1)) of K in W60", "host"),
     Feature("host_flows", "flows", "flows of K counted so far, this one included", "host"),
 )

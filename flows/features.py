@@ -1,0 +1,85 @@
+"""From flows to the feature matrix: the one path that training, evaluation, offline scoring and serving all take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flows.batch import FlowBatch
+from flows.catalogue import CATALOGUE
+from flows.keying import HomeNetworks
+from flows.measure import Columns, measure
+from flows.state import MICROSECONDS, allocate
+
+LATEST_S = 4_102_444_800.0  # the year 2100: a later date, or one before 1970, is no time at all
+NO_TIME = -1
+
+
+class FeatureExtractor:
+    """Measures flows in arrival order, remembering what the windows need: one instance per partition.
+
+    However a stream is cut into batches, the rows are the same to the byte; and as every window belongs to one key
+    host, so they are over however many partitions the hosts are spread, as long as none of the tables overflows.
+    """
+
+    def __init__(self, home: HomeNetworks | None = None) -> None:
+        """Start with no past. ``home`` defaults to the private networks."""
+        self.home = home or HomeNetworks()
+        self._tables = allocate()
+
+    def extract(self, batch: FlowBatch) -> npt.NDArray[np.float32]:
+        """Return ``float32[n, 120]``, one row per flow, columns as in the catalogue; what is unknown is NaN.
+
+        A flow whose start is absent, or not between 1970 and 2100, is measured by itself: its windows are NaN and
+        it is counted in none.
+        """
+        rows = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
+        measure(self._tables, _columns(batch, self.home), rows)
+        return rows
+
+    @property
+    def state_bytes(self) -> int:
+        """Size of the state, in bytes; it never grows."""
+        return sum(table.nbytes for table in self._tables)
+
+
+def _columns(batch: FlowBatch, home: HomeNetworks) -> Columns:
+    """Lay a batch out for the kernel: whole microseconds for times, so that a shift of all of them changes nothing."""
+    known = np.isfinite(batch.start) & (batch.start >= 0.0) & (batch.start < LATEST_S)
+    duration = np.where(np.isfinite(batch.duration), np.maximum(batch.duration, 0.0), 0.0)
+    start_us = _microseconds(np.where(known, batch.start, 0.0))
+    end_us = start_us + _microseconds(np.minimum(duration, LATEST_S))
+    return Columns(
+        key_is_dst=home.key_is_dst(batch),
+        start=np.where(known, start_us, NO_TIME),
+        end=np.minimum(end_us, int(LATEST_S) * MICROSECONDS),
+        duration=batch.duration,
+        src_addr=batch.src_addr,
+        dst_addr=batch.dst_addr,
+        src_port=batch.src_port,
+        dst_port=batch.dst_port,
+        protocol=batch.protocol,
+        src_packets=batch.src_packets,
+        dst_packets=batch.dst_packets,
+        src_bytes=batch.src_bytes,
+        dst_bytes=batch.dst_bytes,
+        src_payload=batch.src_payload,
+        dst_payload=batch.dst_payload,
+        src_flags=batch.src_flags,
+        dst_flags=batch.dst_flags,
+        state=batch.state,
+        service=batch.service,
+        packet_size_min=batch.packet_size_min,
+        packet_size_max=batch.packet_size_max,
+        packet_size_std=batch.packet_size_std,
+        iat_mean=batch.iat_mean,
+        iat_std=batch.iat_std,
+        iat_max=batch.iat_max,
+    )
+
+
+def _microseconds(seconds: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    whole: npt.NDArray[np.int64] = np.rint(seconds * MICROSECONDS).astype(np.int64)
+    return whole

@@ -1,0 +1,339 @@
+"""The kernel that measures each flow in turn and writes its row; the catalogue says what each column means.
+
+The order of the writes below is the order of the catalogue, and a test holds every column to its formula.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from flows.batch import ABSENT, State
+from flows.pairs import count_pair
+from flows.state import (
+    ANSWER_KNOWN,
+    BYTES,
+    BYTES_KNOWN,
+    CLASSES,
+    COUNTERS,
+    FAILED,
+    FLAGS_KNOWN,
+    FLOWS,
+    MICROSECONDS,
+    NEW_PEERS,
+    ONE_WAY,
+    PACKETS,
+    PACKETS_KNOWN,
+    PAIR_ANSWER_KNOWN,
+    PAIR_ANSWERED,
+    PAIR_FIRST,
+    PAIR_FLOWS,
+    PAIR_RECEIVED,
+    PAIR_SENT,
+    PEERS,
+    PORT_CELLS,
+    PORTS,
+    RECEIVED,
+    RHYTHM,
+    SENT,
+    STATE_KNOWN,
+    STEPS_10,
+    STEPS_60,
+    SYN_ONLY,
+    Array,
+    Tables,
+    touch_host,
+    touch_pair,
+)
+from flows.windows import arrival_cusum, count_flow, peer_entropy, tell_time
+
+OWN: Final = 60  # columns that need no past: groups "flow" and "ports"
+WINDOW_COLUMNS: Final = 10  # per window and way
+MOST_BYTES: Final = 2.0**40  # a flow counts for at most a terabyte, so that no sum overflows
+
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+
+WEB = (80, 443, 8000, 8008, 8080, 8443, 8888)
+DNS = (53, 853, 5353)
+REMOTE_LOGIN = (22, 23, 2222, 2323, 3389, 5900, 5985, 5986)
+FILE_SHARE = (20, 21, 139, 445, 548, 873, 2049)
+MAIL = (25, 110, 143, 465, 587, 993, 995)
+CHAT = (194, 5222, 5223, 6660, 6661, 6662, 6663, 6664, 6665, 6666, 6667, 6668, 6669, 6697, 7000)
+AMPLIFIER = (17, 19, 53, 69, 111, 123, 137, 161, 389, 427, 520, 1900, 3283, 3702, 5353, 11211)
+
+FAILURES = (int(State.ATTEMPT), int(State.REJECTED))
+_STATES = len(State)
+
+
+class Columns(NamedTuple):
+    """A batch as the kernel reads it: the batch's own columns, times in whole microseconds (-1: none)."""
+
+    key_is_dst: Array
+    start: Array
+    end: Array
+    duration: Array
+    src_addr: Array
+    dst_addr: Array
+    src_port: Array
+    dst_port: Array
+    protocol: Array
+    src_packets: Array
+    dst_packets: Array
+    src_bytes: Array
+    dst_bytes: Array
+    src_payload: Array
+    dst_payload: Array
+    src_flags: Array
+    dst_flags: Array
+    state: Array
+    service: Array
+    packet_size_min: Array
+    packet_size_max: Array
+    packet_size_std: Array
+    iat_mean: Array
+    iat_std: Array
+    iat_max: Array
+
+
+@njit(cache=True, nogil=True)
+def measure(tables: Tables, flows: Columns, rows: Array) -> None:
+    """Write the feature row of each flow, ``float32[n, 120]``, and count the flow in the tables."""
+    row = np.empty(rows.shape[1], dtype=np.float64)
+    amounts = np.empty(COUNTERS, dtype=np.int64)
+    for i in range(len(flows.start)):
+        _own(flows, i, row)
+        if flows.start[i] < 0:
+            row[OWN:] = np.nan
+        else:
+            _past(tables, flows, i, row, amounts)
+        for column in range(len(row)):
+            rows[i, column] = np.float32(row[column])
+
+
+@njit(cache=True, nogil=True)
+def _one(condition: bool) -> float:
+    return 1.0 if condition else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _divide(over: float, under: float) -> float:
+    return over / under if under != 0.0 else np.nan
+
+
+@njit(cache=True, nogil=True)
+def _log_ratio(received: float, sent: float) -> float:
+    return float(np.log2((received + 1.0) / (sent + 1.0)))
+
+
+@njit(cache=True, nogil=True)
+def _bit(flags: int, bit: int) -> float:
+    return np.nan if flags == ABSENT else _one((flags & bit) != 0)
+
+
+@njit(cache=True, nogil=True)
+def _own(flows: Columns, i: int, row: Array) -> None:
+    """Columns that the flow tells by itself."""
+    duration = flows.duration[i]
+    into = flows.key_is_dst[i]
+    sent_packets = flows.dst_packets[i] if into else flows.src_packets[i]
+    received_packets = flows.src_packets[i] if into else flows.dst_packets[i]
+    sent = flows.dst_bytes[i] if into else flows.src_bytes[i]
+    received = flows.src_bytes[i] if into else flows.dst_bytes[i]
+    packets = sent_packets + received_packets
+    size = sent + received
+    seconds = max(duration, 0.001) if not np.isnan(duration) else np.nan
+    row[0] = duration
+    row[1] = sent_packets
+    row[2] = received_packets
+    row[3] = sent
+    row[4] = received
+    row[5] = flows.dst_payload[i] if into else flows.src_payload[i]
+    row[6] = flows.src_payload[i] if into else flows.dst_payload[i]
+    row[7] = packets
+    row[8] = size
+    row[9] = packets / seconds
+    row[10] = size / seconds
+    row[11] = _divide(sent, sent_packets)
+    row[12] = _divide(received, received_packets)
+    row[13] = _divide(size, packets)
+    row[14] = _divide(sent, size)
+    row[15] = _divide(sent_packets, packets)
+    row[16] = _log_ratio(received, sent)
+    row[17] = _log_ratio(received_packets, sent_packets)
+    row[18] = 0.0 if into else 1.0
+    row[19] = np.nan if np.isnan(flows.dst_packets[i]) else _one(flows.dst_packets[i] > 0)
+    protocol = flows.protocol[i]
+    row[20] = _one(protocol == 6)
+    row[21] = _one(protocol == 17)
+    row[22] = _one(protocol == 1 or protocol == 58)
+    row[23] = 1.0 - row[20] - row[21] - row[22]
+    if protocol == ABSENT:
+        row[20:24] = np.nan
+    state = flows.state[i]
+    for one in range(_STATES):
+        row[24 + one] = np.nan if state == ABSENT else _one(state == one)
+    initiator = flows.src_flags[i]
+    responder = flows.dst_flags[i]
+    row[30] = _bit(initiator, SYN)
+    row[31] = _bit(initiator, ACK)
+    row[32] = _bit(initiator, FIN)
+    row[33] = _bit(initiator, RST)
+    row[34] = _bit(initiator, PSH)
+    row[35] = _bit(responder, SYN)
+    row[36] = _bit(responder, ACK)
+    row[37] = _bit(responder, FIN)
+    row[38] = _bit(responder, RST)
+    row[39] = _bit(responder, PSH)
+    row[40] = np.nan if initiator == ABSENT else _one((initiator & (SYN | ACK)) == SYN)
+    row[41] = np.nan if state == ABSENT else _one(state in FAILURES)
+    row[42] = flows.packet_size_min[i]
+    row[43] = flows.packet_size_max[i]
+    row[44] = flows.packet_size_std[i]
+    row[45] = flows.iat_mean[i]
+    row[46] = flows.iat_std[i]
+    row[47] = flows.iat_max[i]
+    _ports(flows, i, row)
+
+
+@njit(cache=True, nogil=True)
+def _ports(flows: Columns, i: int, row: Array) -> None:
+    port = flows.dst_port[i]
+    other = flows.src_port[i]
+    row[48] = _one(port < 1024)
+    row[49] = _one(1024 <= port <= 49151)
+    row[50] = _one(port > 49151)
+    row[51] = _one(port in WEB)
+    row[52] = _one(port in DNS)
+    row[53] = _one(port in REMOTE_LOGIN)
+    row[54] = _one(port in FILE_SHARE)
+    row[55] = _one(port in MAIL)
+    row[56] = _one(port in CHAT)
+    row[57] = _one(port in AMPLIFIER or other in AMPLIFIER)
+    row[58] = _one(other < 1024)
+    if port == ABSENT:
+        row[48:58] = np.nan
+    if other == ABSENT:
+        row[57:59] = np.nan
+    service = flows.service[i]
+    row[59] = np.nan if service == ABSENT else _one(service > 0)
+
+
+@njit(cache=True, nogil=True)
+def _past(tables: Tables, flows: Columns, i: int, row: Array, amounts: Array) -> None:
+    """Count the flow, then write the columns that need the past of its key host and of the pair."""
+    into = flows.key_is_dst[i]
+    key = flows.dst_addr[i] if into else flows.src_addr[i]
+    peer = flows.src_addr[i] if into else flows.dst_addr[i]
+    host = touch_host(tables, key[0], key[1])
+    tell_time(tables, host, flows.end[i])
+    pair = touch_pair(tables, host, peer[0], peer[1])
+    sent = _bounded(row[3])
+    received = _bounded(row[4])
+    _amounts(row, sent, received, tables.pair_counts[pair, PAIR_FLOWS] == 0, amounts)
+    count_flow(tables, host, pair, 0 if into else 1, amounts, flows.dst_port[i], row[8])
+    count_pair(tables, pair, flows.start[i], sent, received, row[19])
+    column = OWN
+    for way in range(2):
+        _window(tables.sums_10[host, STEPS_10, way], tables.classes_10[host, STEPS_10, way], row, column)
+        column += WINDOW_COLUMNS
+    for way in range(2):
+        _window(tables.sums_60[host, STEPS_60, way], tables.classes_60[host, STEPS_60, way], row, column)
+        column += WINDOW_COLUMNS
+    _host(tables, host, row, column)
+    _pair(tables, pair, flows.start[i], row, column + 8)
+
+
+@njit(cache=True, nogil=True)
+def _bounded(size: float) -> float:
+    """Bytes as they are counted; NaN stays NaN."""
+    return size if np.isnan(size) else min(max(size, 0.0), MOST_BYTES)
+
+
+@njit(cache=True, nogil=True)
+def _amounts(row: Array, sent: float, received: float, is_new: bool, amounts: Array) -> None:
+    amounts[:] = 0
+    amounts[FLOWS] = 1
+    amounts[NEW_PEERS] = 1 if is_new else 0
+    if not np.isnan(row[7]):
+        amounts[PACKETS_KNOWN] = 1
+        amounts[PACKETS] = np.int64(_bounded(row[7]))
+    if not np.isnan(sent + received):
+        amounts[BYTES_KNOWN] = 1
+        amounts[BYTES] = np.int64(sent + received)
+    if not np.isnan(sent):
+        amounts[SENT] = np.int64(sent)
+    if not np.isnan(received):
+        amounts[RECEIVED] = np.int64(received)
+    if not np.isnan(row[40]):
+        amounts[FLAGS_KNOWN] = 1
+        amounts[SYN_ONLY] = np.int64(row[40])
+    if not np.isnan(row[41]):
+        amounts[STATE_KNOWN] = 1
+        amounts[FAILED] = np.int64(row[41])
+    if not np.isnan(row[19]):
+        amounts[ANSWER_KNOWN] = 1
+        amounts[ONE_WAY] = 1 - np.int64(row[19])
+
+
+@njit(cache=True, nogil=True)
+def _entropy(counts: Array) -> float:
+    """Shannon entropy of a histogram, in bits; NaN when it is empty."""
+    total = 0
+    weighted = 0.0
+    for one in range(CLASSES):
+        count = counts[one]
+        if count > 0:
+            total += count
+            weighted += count * np.log2(np.float64(count))
+    return float(np.log2(np.float64(total)) - weighted / total) if total > 0 else np.nan
+
+
+@njit(cache=True, nogil=True)
+def _distinct(cells: int) -> float:
+    """Linear counting (Whang, Vander-Zanden and Taylor 1990): distinct ports from the cells they fall into."""
+    empty = max(PORT_CELLS - cells, 1)
+    return float(PORT_CELLS * np.log(PORT_CELLS / np.float64(empty)))
+
+
+@njit(cache=True, nogil=True)
+def _window(sums: Array, classes: Array, row: Array, column: int) -> None:
+    flows = sums[FLOWS]
+    row[column] = flows
+    row[column + 1] = sums[BYTES] if sums[BYTES_KNOWN] > 0 or flows == 0 else np.nan
+    row[column + 2] = sums[PACKETS] if sums[PACKETS_KNOWN] > 0 or flows == 0 else np.nan
+    row[column + 3] = sums[PEERS]
+    row[column + 4] = _distinct(sums[PORTS])
+    row[column + 5] = _divide(np.float64(sums[SYN_ONLY]), np.float64(sums[FLAGS_KNOWN]))
+    row[column + 6] = _divide(np.float64(sums[FAILED]), np.float64(sums[STATE_KNOWN]))
+    row[column + 7] = _divide(np.float64(sums[ONE_WAY]), np.float64(sums[ANSWER_KNOWN]))
+    row[column + 8] = _entropy(classes[0])
+    row[column + 9] = _entropy(classes[1])
+
+
+@njit(cache=True, nogil=True)
+def _host(tables: Tables, host: int, row: Array, column: int) -> None:
+    minute = tables.sums_60[host, STEPS_60]
+    moment = tables.sums_10[host, STEPS_10]
+    row[column] = peer_entropy(tables, host)
+    for way in range(2):
+        flows = np.float64(minute[way, FLOWS])
+        row[column + 1 + way] = _divide(np.float64(minute[way, NEW_PEERS]), flows)
+        row[column + 3 + way] = _divide(6.0 * moment[way, FLOWS], flows)
+    row[column + 5] = arrival_cusum(tables, host)
+    received = np.float64(minute[0, RECEIVED] + minute[1, RECEIVED])
+    row[column + 6] = _log_ratio(received, np.float64(minute[0, SENT] + minute[1, SENT]))
+    row[column + 7] = tables.host_flows[host]
+
+
+@njit(cache=True, nogil=True)
+def _pair(tables: Tables, pair: int, start: int, row: Array, column: int) -> None:
+    counts = tables.pair_counts[pair]
+    row[column] = counts[PAIR_FLOWS]
+    row[column + 1] = max(0.0, (start - counts[PAIR_FIRST]) / MICROSECONDS)
+    row[column + 2] = tables.pair_beats[pair]
+    for one in range(RHYTHM):
+        row[column + 3 + one] = tables.pair_rhythm[pair, one]
+    row[column + 10] = _divide(np.float64(counts[PAIR_ANSWERED]), np.float64(counts[PAIR_ANSWER_KNOWN]))
+    row[column + 11] = _log_ratio(np.float64(counts[PAIR_RECEIVED]), np.float64(counts[PAIR_SENT]))
