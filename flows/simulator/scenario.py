@@ -1,0 +1,189 @@
+"""What to simulate, as data: captures of networks with their scripted attacks, and two ready scenarios.
+
+``training_scenario`` is six captures of six networks, one after the other with quiet gaps; every attack kind that
+models are trained on happens in each of them, every time with other parameters, so that any split in time has
+all kinds on both sides. ``live_scenario`` is one capture of a seventh network, with parameters outside those of
+training, and one attack kind that training never shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from flows.simulator.attacks import (
+    Answer,
+    Attack,
+    Beacon,
+    FlashCrowd,
+    HttpFlood,
+    IcmpTunnel,
+    PortScan,
+    SynFlood,
+    UdpAmplification,
+)
+from flows.simulator.columns import Generator
+
+_GAP_S: Final = 1800.0  # between captures of one scenario
+_WARM_UP_S: Final = 150.0  # of ordinary life before the first attack
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One network, watched for a while."""
+
+    at: float  # s after the scenario's start
+    duration: float  # s
+    subnet: str  # IPv4 network in CIDR form
+    clients: int
+    rate: float = 1.0  # multiplies the rates of ordinary life
+    attacks: tuple[Attack, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Everything that determines the traffic: the same scenario gives the same bytes."""
+
+    seed: int
+    start: float  # s since 1970
+    captures: tuple[Capture, ...]
+
+    def __post_init__(self) -> None:
+        if not self.captures:
+            raise ValueError("a scenario needs at least one capture")
+        for before, after in pairwise(self.captures):
+            if after.at < before.at + before.duration:
+                raise ValueError(f"captures overlap: one starts at {after.at} s, before the last one ended")
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first capture's start to the last one's end."""
+        return self.captures[-1].at + self.captures[-1].duration - self.captures[0].at
+
+
+def training_scenario(seed: int = 1) -> Scenario:
+    """Six captures, together about 150,000 flows in 2.2 hours of watching."""
+    rng = np.random.default_rng([seed, 0])
+    captures = []
+    at = 0.0
+    for number in range(6):
+        duration = float(rng.uniform(1100, 1300))
+        attacks = _trained_attacks(rng, number, duration)
+        subnet = f"10.{rng.integers(0, 100)}.{4 * rng.integers(0, 64)}.0/22"
+        clients = int(rng.integers(22, 44))
+        captures.append(Capture(at, duration, subnet, clients, float(rng.uniform(0.6, 1.1)), attacks))
+        at += duration + _GAP_S
+    return Scenario(seed, 1_700_000_000.0 + float(rng.integers(0, 10_000_000)), tuple(captures))
+
+
+def _trained_attacks(rng: Generator, number: int, duration: float) -> tuple[Attack, ...]:
+    """One attack of each trained kind at its own time, and four beacons all along."""
+    answers: tuple[Answer, ...] = ("silent", "syn-ack", "reset")
+    slots = _WARM_UP_S + np.sort(rng.uniform(0, duration - _WARM_UP_S - 5 * 170, 5)) + 170 * np.arange(5)
+    at = [float(time) for time in rng.permutation(slots)]
+    beacons = tuple(
+        Beacon(
+            at=float(rng.uniform(0, 90)),
+            duration=duration - 100,
+            period=float(rng.choice([rng.uniform(8, 16), rng.uniform(24, 50)])),
+            jitter=float(rng.uniform(0.0, 0.12)),
+            up_bytes=float(np.clip(rng.lognormal(6.9, 0.4), 540, 3500)),
+            down_bytes=float(np.clip(rng.lognormal(8.1, 0.7), 1000, 30000)),
+            size_jitter=float(rng.uniform(0.0, 0.04)),
+            client=10 + client,
+        )
+        for client in range(4)
+    )
+    return (
+        SynFlood(
+            at=at[0],
+            duration=float(rng.uniform(15, 40)),
+            rate=float(rng.uniform(40, 160)),
+            answer=answers[number % 3],
+            syn_bytes=int(rng.choice([40, 44, 48, 52, 60])),
+            port=int(rng.choice([443, 80, 25, 22])),
+            sources=int(rng.choice([0, 0, 2000])),
+            reversed_share=float(rng.uniform(0.0, 0.15)),
+        ),
+        UdpAmplification(
+            at=at[1],
+            duration=float(rng.uniform(15, 40)),
+            rate=float(rng.uniform(30, 150)),
+            ports=tuple(int(port) for port in rng.choice([53, 123, 1900, 389, 11211, 19], 2, replace=False)),
+            amplifiers=int(rng.integers(50, 900)),
+            answer_bytes=float(rng.choice([rng.uniform(350, 900), rng.uniform(2500, 6000)])),
+            answered_share=float(rng.choice([0.0, rng.uniform(0.1, 0.9)])),
+            reversed_share=float(rng.uniform(0.0, 0.15)),
+        ),
+        HttpFlood(
+            at=at[2],
+            duration=float(rng.uniform(25, 50)),
+            rate=float(rng.uniform(40, 120)),
+            bots=int(rng.integers(15, 110)),
+            request_bytes=float(rng.uniform(530, 1200)),
+            response_bytes=float(rng.uniform(1000, 9000)),
+            tls=bool(rng.random() < 0.6),
+        ),
+        FlashCrowd(at=at[3], duration=float(rng.uniform(90, 150)), visitors=int(rng.integers(200, 600))),
+        PortScan(
+            at=at[4],
+            duration=float(rng.uniform(30, 90)),
+            rate=float(rng.uniform(4, 25)),
+            ports=int(rng.choice([1, 20, 1000])),
+            targets=int(rng.choice([1, 8, 25])),
+            scanner=14 if number % 2 == 0 else None,
+            reset_share=float(rng.uniform(0.1, 0.9)),
+        ),
+        *beacons,
+    )
+
+
+def live_scenario(seed: int = 2) -> Scenario:
+    """One capture of 25 minutes, about 80,000 flows: five attacks, a strangeness and a flash crowd."""
+    rng = np.random.default_rng([seed, 1])
+
+    def around(value: float) -> float:
+        return float(value * rng.uniform(0.95, 1.05))
+
+    attacks = (
+        Beacon(
+            at=around(60),
+            duration=1400,
+            period=around(19),
+            jitter=0.05,
+            up_bytes=around(1450),
+            down_bytes=around(5200),
+            size_jitter=0.02,
+            client=21,
+        ),
+        SynFlood(
+            at=around(200), duration=60, rate=around(280), answer="syn-ack", syn_bytes=56, port=443, reversed_share=0.05
+        ),
+        UdpAmplification(
+            at=around(400),
+            duration=60,
+            rate=around(180),
+            ports=(53, 389),
+            amplifiers=1200,
+            answer_bytes=around(1600),
+            answered_share=0.3,
+            reversed_share=0.05,
+        ),
+        FlashCrowd(at=around(600), duration=180, visitors=int(around(1100))),
+        IcmpTunnel(at=around(860), duration=150, rate=around(3), relays=6, up_bytes=around(400_000), client=23),
+        PortScan(at=around(1080), duration=70, rate=around(30), ports=300, targets=12, scanner=22, reset_share=0.6),
+        HttpFlood(
+            at=around(1260),
+            duration=80,
+            rate=around(160),
+            bots=150,
+            request_bytes=around(1300),
+            response_bytes=around(11_000),
+        ),
+    )
+    subnet = f"172.{rng.integers(16, 32)}.{4 * rng.integers(0, 64)}.0/22"
+    start = 1_750_000_000.0 + float(rng.integers(0, 10_000_000))
+    return Scenario(seed, start, (Capture(0.0, 1500.0, subnet, int(rng.integers(45, 60)), 1.0, attacks),))
