@@ -1,0 +1,50 @@
+# The commands of this repository; `make` alone lists them.
+#
+#   PYTHON=…  the Python (3.11 or newer) that .venv is made with
+#   ARGS=…    more arguments for the command, e.g. make test ARGS="tests/flows -k zeek"
+
+PYTHON ?= python3
+WORKERS ?= 2
+ARGS ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+CODE := tidegate.py flows model_registry detection training orchestration serving benchmarks tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format real-parts lock clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(INSTALLED) ## set up, train, serve, attack and show what was found
+	@$(BIN)/tidegate demo $(ARGS)
+
+# Whole files go to one worker, so that what a file builds for its tests is built once.
+test: $(INSTALLED) ## run the tests
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+check: $(INSTALLED) ## lint, formatting, types and the floors' import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(wildcard $(CODE))
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## rewrite the code in the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+real-parts: ## install what the tests need beside Python: Java, Apache Kafka, promtool
+	@deploy/real-parts.sh
+
+lock: $(INSTALLED) ## make requirements/*.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	@deploy/lock.sh $(ARGS)
+
+clean: ## remove .venv, var and every cache
+	rm -rf .venv var build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements/dev.txt pyproject.toml deploy/make-venv.sh deploy/check-machine.sh
+	@deploy/check-machine.sh $(PYTHON)
+	@deploy/make-venv.sh $(PYTHON)
+	@touch $@

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# What the tests need that is no Python package: Java, Apache Kafka's jars and promtool. Run by `make real-parts`.
+# Everything comes from the machine's own apt and mvn; what is there already is left alone, so it can be run again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+oldest_java=17
+
+say() { printf 'real-parts: %s\n' "$*"; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        say "asking sudo for: $*"
+        sudo "$@"
+    else
+        say "this needs root and there is no sudo; as root, run: $*" >&2
+        exit 1
+    fi
+}
+
+apt_updated=
+apt_update() {
+    [ -n "$apt_updated" ] && return
+    command -v apt-get >/dev/null || { say "no apt-get here; install by hand what is named above" >&2; exit 1; }
+    as_root apt-get update -qq
+    apt_updated=yes
+}
+
+apt_install() {
+    apt_update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# The same places, in the same order, as tests/support/kafka.py looks in.
+has_java() {
+    local program
+    for program in "${JAVA_HOME:-/nonexistent}/bin/java" "$(command -v java || true)" /usr/lib/jvm/java-*-openjdk-*/bin/java; do
+        [ -x "$program" ] || continue
+        local version
+        version=$("$program" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
+        [ "${version:-0}" -ge "$oldest_java" ] && return 0
+    done
+    return 1
+}
+
+java_and_maven() {
+    local packages=()
+    has_java || packages+=("openjdk-$oldest_java-jre-headless")
+    command -v mvn >/dev/null || packages+=(maven)
+    if [ ${#packages[@]} -gt 0 ]; then
+        say "installing ${packages[*]}"
+        apt_install "${packages[@]}"
+    else
+        say "Java and Maven are here"
+    fi
+}
+
+# The folder is named by the digest of the jars' checksums: another version is another folder, and a folder that is
+# there is complete, because it is renamed into place only after the checksums held.
+kafka_jars() {
+    local pins=deploy/kafka/SHA256SUMS digest folder fresh
+    digest=$(sha256sum "$pins" | cut -c 1-16)
+    folder="var/kafka/$digest"
+    if [ -d "$folder" ]; then
+        say "Apache Kafka's jars are here"
+        return
+    fi
+    say "fetching Apache Kafka's jars with Maven (43 MB)"
+    fresh="$PWD/var/kafka/$digest.partial"
+    rm -rf "$fresh"
+    mkdir -p "$fresh"
+    mvn -Dstyle.color=never --batch-mode --quiet --strict-checksums --file deploy/kafka/pom.xml \
+        dependency:copy-dependencies -DoutputDirectory="$fresh" </dev/null
+    (cd "$fresh" && LC_ALL=C sha256sum --check --quiet --strict) <"$pins"
+    mv "$fresh" "$folder"
+}
+
+# Unpacked and not installed: Debian's package would start a Prometheus server on this machine.
+promtool() {
+    local fresh=var/promtool.partial
+    if [ -x var/promtool/promtool ]; then
+        say "promtool is here"
+        return
+    fi
+    say "unpacking promtool from Debian's prometheus package"
+    apt_update
+    rm -rf "$fresh"
+    mkdir -p "$fresh"
+    (cd "$fresh" && apt-get download -qq -o APT::Sandbox::User=root prometheus && dpkg-deb --extract prometheus_*.deb .)
+    mkdir -p var/promtool
+    mv "$fresh/usr/bin/promtool" var/promtool/promtool
+    rm -rf "$fresh"
+}
+
+java_and_maven
+kafka_jars
+promtool
+say "all real parts are here"
