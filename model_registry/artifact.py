@@ -243,6 +243,6 @@ def check_golden(artifact: Artifact) -> None:
     if len(wrong):
         first = wrong[0]
         raise ArtifactError(
-            f"model {artifact.name} refused: {len(wrong)} of its {len(scores)} golden vectors score differently (number "
+            f"model {artifact.name} refused: {len(wrong)} of its {len(scores)} golden vectors score differently (no. "
             f"{first} {scores[first]:.17g}, not {artifact.golden_scores[first]:.17g}); export the model again"
         )
