@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 _MAPPED_PREFIX = b"\x00" * 10 + b"\xff\xff"
+_MAX_TEXT = (
+    80  # characters; 45 of address and a zone. Longer text must not be remembered: callers read what strangers wrote
+)
 
 
 @lru_cache(maxsize=65536)
@@ -19,11 +22,13 @@ def parse_address(text: str) -> tuple[int, int]:
         ValueError: the text is not an address.
     """
     try:
+        if len(text) > _MAX_TEXT:
+            raise ValueError
         if ":" in text:
             packed = socket.inet_pton(socket.AF_INET6, text.partition("%")[0])
         else:
             packed = _MAPPED_PREFIX + socket.inet_pton(socket.AF_INET, text)
-    except (OSError, ValueError):  # ValueError: embedded null character, or not encodable
+    except (OSError, ValueError):  # ValueError: too long, embedded null character, or not encodable
         raise ValueError(f"not an IP address: {text[:64]!r}") from None
     return int.from_bytes(packed[:8], "big"), int.from_bytes(packed[8:], "big")
 

@@ -97,7 +97,7 @@ SCHEMA: Final[tuple[ColumnSpec, ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FlowBatch:
     """``n`` flows as columns: every array has length ``n`` (addresses have shape ``(n, 2)``).
 
@@ -140,6 +140,7 @@ class FlowBatch:
         Raises:
             KeyError: a name is not in the schema, or an address column is missing.
             ValueError: a column does not hold ``n`` values.
+            OverflowError: a whole number does not fit its column.
         """
         unknown = set(columns) - {spec.name for spec in SCHEMA}
         if unknown:

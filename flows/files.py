@@ -1,0 +1,190 @@
+"""Flow files, plain or gzipped, read as a stream of bounded chunks in the order of their lines.
+
+A file is named ``[FORMAT:][TRUTH:]PATH``; whether it is gzipped is seen from its first bytes, and its format, if not
+given, from its first lines. Memory stays bounded whatever a file holds: of a line longer than MAX_LINE only the first
+MAX_LINE + 1 bytes are kept (it becomes a dead letter), and a chunk ends at CHUNK_BYTES. A gzip stream that is cut
+short or damaged gives what could be read and then one dead letter that says so.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BufferedReader
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Final
+
+import numpy.typing as npt
+
+from flows.errors import TidegateError, UsageError
+from flows.formats import FORMATS, MAX_LINE, Decoded, make_decoder, sniff
+from flows.formats.base import dead_letter, nothing, text_column
+from flows.labels import TRUTHS, truth_of
+
+CHUNK_BYTES: Final = 16 << 20
+_BLOCK: Final = 256 << 10
+_SNIFFED_LINES: Final = 20
+_GZIP: Final = b"\x1f\x8b"
+_SYNTAX: Final = f"give files as [FORMAT:][TRUTH:]PATH; FORMAT: {', '.join(FORMATS)}; TRUTH: {', '.join(TRUTHS)}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpec:
+    """A file of flows; ``format`` None: to be recognised; ``truth`` None: its label column says, if it has one."""
+
+    path: Path
+    format: str | None = None
+    truth: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileChunk:
+    """Some consecutive lines of a file and what they decode to.
+
+    ``spec`` names the format that was recognised. ``first_line`` is the number of the first line, counted from 1, so
+    flow ``i`` stands on line ``first_line + decoded.index[i]`` and its bytes are ``raw[decoded.index[i]]``.
+    """
+
+    spec: FileSpec
+    decoded: Decoded
+    first_line: int
+    raw: list[bytes]
+
+    def truths(self) -> npt.NDArray[Any]:
+        """What each flow is, object[n] of str as in :data:`flows.labels.TRUTHS`; "" where nobody says."""
+        if self.spec.truth is not None:
+            return text_column([self.spec.truth] * len(self.decoded))
+        labels = self.decoded.labels
+        return text_column([""] * len(self.decoded) if labels is None else [truth_of(label) for label in labels])
+
+
+def parse_spec(text: str, default_format: str | None = None) -> FileSpec:
+    """Read ``[FORMAT:][TRUTH:]PATH``. The path may contain colons; write ./zeek:x for a file named zeek:x.
+
+    Raises:
+        UsageError: there is no path, or ``default_format`` is no format.
+    """
+    if default_format is not None and default_format not in FORMATS:
+        raise UsageError(f"no format is called {default_format!r}; the formats are {', '.join(FORMATS)}")
+    chosen, truth, rest = default_format, None, text
+    head, colon, tail = rest.partition(":")
+    if colon and head in FORMATS:
+        chosen, rest = head, tail
+    head, colon, tail = rest.partition(":")
+    if colon and head in TRUTHS:
+        truth, rest = head, tail
+    if not rest:
+        raise UsageError(f"{text!r} names no file; {_SYNTAX}")
+    return FileSpec(Path(rest), chosen, truth)
+
+
+def read_flows(specs: Sequence[FileSpec], lines_per_batch: int = 8192) -> Iterator[FileChunk]:
+    """Yield every file's lines, decoded, in the order of the files and of their lines; nothing is sorted.
+
+    A file without any line gives one chunk of no lines.
+
+    Raises:
+        UsageError: a file is missing, is a directory or cannot be opened (all are looked at before the first is
+            read), or its format is not given and cannot be recognised.
+        TidegateError: a file cannot be read to its end.
+    """
+    if lines_per_batch < 1:
+        raise UsageError(f"a batch needs at least one line, not {lines_per_batch}")
+    for spec in specs:
+        _look_at(spec.path)
+    for spec in specs:
+        yield from _read_file(spec, lines_per_batch)
+
+
+def _look_at(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a directory; name the flow files in it")
+        if not path.exists():
+            hint = f"; {_SYNTAX}" if ":" in str(path) else "; check the path"
+            raise UsageError(f"there is no file {path}{hint}")
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise UsageError(f"{path} cannot be looked at: {error}; check the path and its permissions") from error
+
+
+def _read_file(spec: FileSpec, lines_per_batch: int) -> Iterator[FileChunk]:
+    try:
+        file = spec.path.open("rb")
+    except OSError as error:
+        raise UsageError(f"{spec.path} cannot be opened: {error.strerror}; check its permissions") from error
+    with file:
+        source = _LineSource(spec.path, file)
+        lines = iter(source)
+        head = list(islice(lines, _SNIFFED_LINES))
+        if head and spec.format is None:
+            spec = FileSpec(spec.path, _recognise(spec.path, head), spec.truth)
+        decoder = make_decoder(spec.format) if spec.format else None
+        first_line = 1
+        for raw in _chunks(chain(head, lines), lines_per_batch):
+            yield FileChunk(spec, decoder.decode(raw) if decoder else nothing(), first_line, raw)
+            first_line += len(raw)
+        if source.fault:
+            letter = dead_letter(0, source.rest, f"{source.fault}; {first_line - 1} whole lines were read")
+            yield FileChunk(spec, nothing([letter]), first_line, [source.rest])
+        elif first_line == 1:
+            yield FileChunk(spec, nothing(), first_line, [])
+
+
+def _recognise(path: Path, lines: Sequence[bytes]) -> str:
+    try:
+        return sniff(lines)
+    except UsageError as error:
+        raise UsageError(f"the format of {path} is not recognised: {error}. If it is one of them, {_SYNTAX}") from None
+
+
+def _chunks(lines: Iterable[bytes], lines_per_batch: int) -> Iterator[list[bytes]]:
+    chunk: list[bytes] = []
+    size = 0
+    for line in lines:
+        chunk.append(line)
+        size += len(line)
+        if len(chunk) >= lines_per_batch or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+class _LineSource:
+    """The lines of an open file without their newlines. When they are over, ``fault`` tells if it was too early."""
+
+    def __init__(self, path: Path, file: BufferedReader) -> None:
+        self._path = path
+        self._file = file
+        self.fault = ""  # what ended a gzip stream early
+        self.rest = b""  # what stood after its last newline
+
+    def __iter__(self) -> Iterator[bytes]:
+        rest = b""
+        try:
+            for block in self._blocks():
+                pieces = block.split(b"\n")
+                pieces[0] = rest + pieces[0]
+                rest = pieces.pop()[: MAX_LINE + 1]
+                if pieces and len(pieces[0]) > MAX_LINE:  # a line within one block is shorter than that
+                    pieces[0] = pieces[0][: MAX_LINE + 1]
+                yield from pieces
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            self.fault = f"the gzip stream is cut short or damaged ({error})"
+            self.rest = rest
+            return
+        except OSError as error:
+            raise TidegateError(f"{self._path} cannot be read to its end: {error}; check the disk and retry") from error
+        if rest:
+            yield rest
+
+    def _blocks(self) -> Iterator[bytes]:
+        if self._file.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
+            stream: BufferedReader | gzip.GzipFile = gzip.GzipFile(fileobj=self._file)
+        else:
+            stream = self._file
+        while block := stream.read1(_BLOCK):
+            yield block
