@@ -1,0 +1,32 @@
+"""``anomaly_iforest``: what is merely strange, learned from ordinary life alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sklearn.ensemble import IsolationForest
+
+from detection.verdict import Kind
+from flows.catalogue import CATALOGUE
+from training.datasets import Dataset
+from training.errors import TrainingError
+from training.fitting import SEED, WATCHED, Recipe, without
+
+NAME: Final = "anomaly_iforest"
+TREES: Final = 150
+SAMPLES: Final = 512
+# Pairs differ far more among themselves than hosts do: with their twelve columns in, the forest isolates rare but
+# ordinary pairs first (measured on the simulator: 5 % of an unseen tunnel found with them, 92 % without).
+UNUSED: Final = (*WATCHED, *(feature.name for feature in CATALOGUE if feature.group == "pair"))
+
+
+def fit(train: Dataset, validation: Dataset) -> IsolationForest:  # noqa: ARG001  (recipes share one form; a forest stops by itself)
+    """Fit on benign flows only. Raises TrainingError when there are fewer than one tree's sample."""
+    benign = train.of(Kind.BENIGN)
+    if len(benign) < SAMPLES:
+        raise TrainingError(f"{NAME}: {len(benign)} benign flows, at least {SAMPLES} are needed")
+    forest = IsolationForest(n_estimators=TREES, max_samples=SAMPLES, random_state=SEED, n_jobs=1)
+    return forest.fit(without(benign.features, UNUSED))
+
+
+RECIPE: Final = Recipe(NAME, Kind.ANOMALY, fit)

@@ -1,0 +1,86 @@
+"""What the recipes of the three models share: from a split data set to a finished artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+from sklearn.ensemble import IsolationForest
+
+from detection.verdict import Kind
+from flows.catalogue import INDEX
+from model_registry.artifact import Artifact
+from model_registry.scoring import raw_scores
+from training.calibration import fit_platt
+from training.datasets import Dataset
+from training.errors import TrainingError
+from training.export import export, forest_of
+from training.splits import Split
+from training.thresholds import threshold_at
+
+Features = npt.NDArray[np.float32]
+Fitted: TypeAlias = lgb.Booster | IsolationForest
+SEED: Final = 20260101
+FALSE_POSITIVE_RATE: Final = 0.001
+
+# How long a host or a pair has been watched says where a capture began, not what a flow is.
+WATCHED: Final = ("host_flows", "pair_flows", "pair_age")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one model is made.
+
+    Attributes:
+        name: the model's name in the registry.
+        threat: what it finds; its rows are benign flows and flows of this kind.
+        fit: fits it on the training part, with the validation part to stop early on.
+    """
+
+    name: str
+    threat: Kind
+    fit: Callable[[Dataset, Dataset], Fitted]
+
+
+def make(recipe: Recipe, split: Split, fpr: float = FALSE_POSITIVE_RATE) -> Artifact:
+    """Fit on the training part, calibrate and set the threshold on the validation part, and export.
+
+    Raises:
+        TrainingError: a part has too few rows of a class, or the model ranks attacks below benign flows.
+        ExportError: the artifact does not score as the fitted model does.
+    """
+    fitted = recipe.fit(split.train, split.validation)
+    rows = split.validation.of(Kind.BENIGN, recipe.threat)
+    positive = rows.truth == recipe.threat
+    raw = raw_scores(forest_of(fitted), rows.features)
+    calibration = fit_platt(raw, positive)
+    probability = calibration.probability(raw)
+    return export(
+        fitted,
+        name=recipe.name,
+        calibration=calibration,
+        threshold=threshold_at(fpr, probability[~positive], probability[positive]),
+        rows=split.train.of(Kind.BENIGN, recipe.threat).features,
+    )
+
+
+def without(features: Features, names: tuple[str, ...]) -> Features:
+    """Return a copy in which the named columns are constant, so that no tree can split on them."""
+    blank = features.copy()
+    blank[:, [INDEX[name] for name in names]] = 0.0
+    return blank
+
+
+def rows_of(recipe_name: str, data: Dataset, threat: Kind) -> tuple[Features, npt.NDArray[np.bool_]]:
+    """Return the features and truth of a supervised model's rows. Raises TrainingError if a class is missing."""
+    rows = data.of(Kind.BENIGN, threat)
+    positive = rows.truth == threat
+    if not 0 < positive.sum() < len(positive):
+        raise TrainingError(
+            f"{recipe_name}: {int(positive.sum())} of {len(positive)} rows are {threat.label}; both classes are needed"
+        )
+    return rows.features, positive

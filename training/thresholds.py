@@ -1,0 +1,42 @@
+"""The operating point: the probability at which a model says yes, fixed on validation rows only."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from training.errors import TrainingError
+
+Probabilities = npt.NDArray[np.float64]
+
+_SPARED = 0.01  # the share of validation attacks that may lie below a raised threshold
+_LOWEST, _HIGHEST = 1e-6, 1.0 - 1e-6
+
+
+def threshold_at(fpr: float, benign: Probabilities, attacks: Probabilities) -> float:
+    """Return a threshold with at most a share ``fpr`` of the ``benign`` probabilities at or above it.
+
+    Where nearly all ``attacks`` lie far above the lowest such threshold, the middle of the gap (in log-odds) is
+    taken: it errs on neither validation set and leaves room on both sides for traffic that is a little different.
+
+    Raises:
+        TrainingError: there are too few benign rows for a rate that small to mean anything.
+    """
+    if len(benign) * fpr < 1.0:
+        raise TrainingError(f"a false-positive rate of {fpr:g} needs {round(1 / fpr)} benign rows, got {len(benign)}")
+    ordered = np.sort(benign)[::-1]
+    lowest = float(np.nextafter(ordered[int(fpr * len(benign))], 1.0))
+    if len(attacks) > 0:
+        spared = float(np.quantile(attacks, _SPARED))
+        if spared > lowest:
+            lowest = _sigmoid((_logit(lowest) + _logit(spared)) / 2.0)
+    return float(np.clip(lowest, _LOWEST, _HIGHEST))
+
+
+def _logit(probability: float) -> float:
+    bounded = min(max(probability, _LOWEST), _HIGHEST)
+    return float(np.log(bounded / (1.0 - bounded)))
+
+
+def _sigmoid(log_odds: float) -> float:
+    return float(1.0 / (1.0 + np.exp(-log_odds)))
