@@ -28,7 +28,9 @@ from flows.simulator.attacks import (
 from flows.simulator.columns import Generator
 
 _GAP_S: Final = 1800.0  # between captures of one scenario
-_WARM_UP_S: Final = 150.0  # of ordinary life before the first attack
+_WARM_UP_S: Final = 120.0  # of ordinary life before the first attack
+_FIRST_INFECTED: Final = 10  # position among a training network's clients
+_ANSWERS: Final[tuple[Answer, ...]] = ("silent", "syn-ack", "reset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def training_scenario(seed: int = 1) -> Scenario:
     captures = []
     at = 0.0
     for number in range(6):
-        duration = float(rng.uniform(1100, 1300))
+        duration = float(rng.uniform(1200, 1400))
         attacks = _trained_attacks(rng, number, duration)
         subnet = f"10.{rng.integers(0, 100)}.{4 * rng.integers(0, 64)}.0/22"
         clients = int(rng.integers(22, 44))
@@ -80,64 +82,100 @@ def training_scenario(seed: int = 1) -> Scenario:
 
 
 def _trained_attacks(rng: Generator, number: int, duration: float) -> tuple[Attack, ...]:
-    """One attack of each trained kind at its own time, and four beacons all along."""
-    answers: tuple[Answer, ...] = ("silent", "syn-ack", "reset")
-    slots = _WARM_UP_S + np.sort(rng.uniform(0, duration - _WARM_UP_S - 5 * 170, 5)) + 170 * np.arange(5)
-    at = [float(time) for time in rng.permutation(slots)]
-    beacons = tuple(
-        Beacon(
-            at=float(rng.uniform(0, 90)),
-            duration=duration - 100,
-            period=float(rng.choice([rng.uniform(8, 16), rng.uniform(24, 50)])),
-            jitter=float(rng.uniform(0.0, 0.12)),
-            up_bytes=float(np.clip(rng.lognormal(6.9, 0.4), 540, 3500)),
-            down_bytes=float(np.clip(rng.lognormal(8.1, 0.7), 1000, 30000)),
-            size_jitter=float(rng.uniform(0.0, 0.04)),
-            client=10 + client,
-        )
-        for client in range(4)
-    )
+    """Nine attacks one after the other in random order, two of most kinds, and four beacons all along."""
+    after = _WARM_UP_S + (duration - _WARM_UP_S) * (np.arange(9) + rng.uniform(0, 0.3, 9)) / 9
+    at = [float(time) for time in rng.permutation(after)]
     return (
-        SynFlood(
-            at=at[0],
-            duration=float(rng.uniform(15, 40)),
-            rate=float(rng.uniform(40, 160)),
-            answer=answers[number % 3],
-            syn_bytes=int(rng.choice([40, 44, 48, 52, 60])),
-            port=int(rng.choice([443, 80, 25, 22])),
-            sources=int(rng.choice([0, 0, 2000])),
-            reversed_share=float(rng.uniform(0.0, 0.15)),
-        ),
-        UdpAmplification(
-            at=at[1],
-            duration=float(rng.uniform(15, 40)),
-            rate=float(rng.uniform(30, 150)),
-            ports=tuple(int(port) for port in rng.choice([53, 123, 1900, 389, 11211, 19], 2, replace=False)),
-            amplifiers=int(rng.integers(50, 900)),
-            answer_bytes=float(rng.choice([rng.uniform(350, 900), rng.uniform(2500, 6000)])),
-            answered_share=float(rng.choice([0.0, rng.uniform(0.1, 0.9)])),
-            reversed_share=float(rng.uniform(0.0, 0.15)),
-        ),
-        HttpFlood(
-            at=at[2],
-            duration=float(rng.uniform(25, 50)),
-            rate=float(rng.uniform(40, 120)),
-            bots=int(rng.integers(15, 110)),
-            request_bytes=float(rng.uniform(530, 1200)),
-            response_bytes=float(rng.uniform(1000, 9000)),
-            tls=bool(rng.random() < 0.6),
-        ),
-        FlashCrowd(at=at[3], duration=float(rng.uniform(90, 150)), visitors=int(rng.integers(200, 600))),
-        PortScan(
-            at=at[4],
-            duration=float(rng.uniform(30, 90)),
-            rate=float(rng.uniform(4, 25)),
-            ports=int(rng.choice([1, 20, 1000])),
-            targets=int(rng.choice([1, 8, 25])),
-            scanner=14 if number % 2 == 0 else None,
-            reset_share=float(rng.uniform(0.1, 0.9)),
-        ),
-        *beacons,
+        _syn_flood(rng, at[0], _ANSWERS[number % 3]),
+        _syn_flood(rng, at[1], _ANSWERS[(number + 1) % 3]),
+        _udp_amplification(rng, at[2], answered=False),
+        _udp_amplification(rng, at[3], answered=True),
+        _http_flood(rng, at[4]),
+        _http_flood(rng, at[5]),
+        _flash_crowd(rng, at[6]),
+        _flash_crowd(rng, at[7]),
+        _port_scan(rng, at[8], scanner=_FIRST_INFECTED + 4 if number % 2 == 0 else None),
+        *(_beacon(rng, duration, _FIRST_INFECTED + nth) for nth in range(4)),
+    )
+
+
+def _log_uniform(rng: Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _extent(rng: Generator) -> tuple[float, float]:
+    """Draw (duration in s, flows/s) of a flood: short and fierce or long and slow, at most 2,400 flows."""
+    duration = _log_uniform(rng, 12, 100)
+    return duration, _log_uniform(rng, 20, max(30.0, min(160.0, 2400 / duration)))
+
+
+def _syn_flood(rng: Generator, at: float, answer: Answer) -> SynFlood:
+    duration, rate = _extent(rng)
+    return SynFlood(
+        at=at,
+        duration=duration,
+        rate=rate,
+        answer=answer,
+        syn_bytes=int(rng.choice([40, 44, 48, 52, 60])),
+        port=int(rng.choice([443, 80, 25, 22])),
+        sources=int(rng.choice([0, 0, 2000])),
+        reversed_share=float(rng.uniform(0.0, 0.15)),
+    )
+
+
+def _udp_amplification(rng: Generator, at: float, *, answered: bool) -> UdpAmplification:
+    duration, rate = _extent(rng)
+    return UdpAmplification(
+        at=at,
+        duration=duration,
+        rate=rate,
+        ports=tuple(int(port) for port in rng.choice([53, 123, 1900, 389, 11211, 19], 2, replace=False)),
+        amplifiers=int(rng.integers(50, 900)),
+        answer_bytes=float(rng.choice([rng.uniform(350, 900), rng.uniform(2500, 6000)])),
+        answered_share=float(rng.uniform(0.1, 0.9)) if answered else 0.0,
+        reversed_share=float(rng.uniform(0.0, 0.15)),
+    )
+
+
+def _http_flood(rng: Generator, at: float) -> HttpFlood:
+    duration, rate = _extent(rng)
+    return HttpFlood(
+        at=at,
+        duration=duration,
+        rate=rate,
+        bots=int(_log_uniform(rng, 15, 300)),
+        request_bytes=float(rng.uniform(530, 1200)),
+        response_bytes=_log_uniform(rng, 700, 40_000),
+        tls=bool(rng.random() < 0.6),
+    )
+
+
+def _flash_crowd(rng: Generator, at: float) -> FlashCrowd:
+    return FlashCrowd(at=at, duration=float(rng.uniform(50, 110)), visitors=int(_log_uniform(rng, 80, 500)))
+
+
+def _port_scan(rng: Generator, at: float, scanner: int | None) -> PortScan:
+    return PortScan(
+        at=at,
+        duration=float(rng.uniform(30, 80)),
+        rate=float(rng.uniform(4, 25)),
+        ports=int(rng.choice([1, 20, 1000])),
+        targets=int(rng.choice([1, 8, 25])),
+        scanner=scanner,
+        reset_share=float(rng.uniform(0.1, 0.9)),
+    )
+
+
+def _beacon(rng: Generator, duration: float, client: int) -> Beacon:
+    return Beacon(
+        at=float(rng.uniform(0, 90)),
+        duration=duration - 100,
+        period=float(rng.choice([rng.uniform(8, 16), rng.uniform(24, 50)])),
+        jitter=float(rng.uniform(0.0, 0.12)),
+        up_bytes=float(np.clip(rng.lognormal(6.9, 0.4), 540, 3500)),
+        down_bytes=float(np.clip(rng.lognormal(8.1, 0.7), 1000, 30000)),
+        size_jitter=float(rng.uniform(0.0, 0.04)),
+        client=client,
     )
 
 
