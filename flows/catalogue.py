@@ -2,9 +2,14 @@
 
 Words used in the formulas: *K* is the flow's key host and *P* the other endpoint; *sent* is what K sent in this
 flow, *received* what P sent. A flow is *out* when K initiated it and *in* when P did. ``W10`` and ``W60`` are K's
-last 10 and 60 seconds of flows (in ten steps of 1 s and twelve of 5 s), this flow included. What the exporter did
-not report makes the feature NaN; in a window it is left out of sums and shares, and a window without any known
-value is NaN.
+last 10 and 60 seconds of flows, this flow included: the current second of K's life and the nine before it, and the
+current five seconds and the eleven fives before them. K's life is told by K's clock, see ``state`` in the digest; its
+first second has number 1, and the fives are the numbers divided by 5.
+
+What the exporter did not report makes the feature NaN, and so does a number that none can mean (negative, infinite,
+over 2**53). Sums, shares, entropies and medians over several flows are over those with known values (known both ways
+where the formula needs both ways) and NaN without any; only over no flow at all is a sum 0. Sums count whole bytes and
+packets, at most 2**40 a flow.
 """
 
 from __future__ import annotations
@@ -125,24 +130,29 @@ def _windows() -> list[Feature]:
                 host("bytes", "bytes", "sum of bytes"),
                 host("packets", "packets", "sum of packets"),
                 host("peers", "peers", "distinct P"),
-                host("ports", "ports", "distinct responder's ports (linear counting, 256 cells)"),
+                host("ports", "ports", "256 ln(256 / max(1, 256 - distinct responder's ports modulo 256))"),
                 host("syn_only_share", "share", "syn_only share"),
                 host("failed_share", "share", "failed share"),
-                host("one_way_share", "share", "unanswered share"),
+                host("one_way_share", "share", "share not answered"),
                 host("port_entropy", "bits", "entropy of the responder's port modulo 16"),
-                host("size_entropy", "bits", "entropy of floor(log2(bytes)), at most 15,"),
+                host("size_entropy", "bits", "entropy of floor(log2(max(bytes, 1))), at most 15,"),
             ]
     return features
 
 
 _HOST: Final = (
     Feature("peer_entropy", "bits", "entropy of P over K's last 64 flows", "host"),
-    Feature("new_peer_share_in", "share", "share of flows in within W60 whose P was new to K", "host"),
-    Feature("new_peer_share_out", "share", "share of flows out within W60 whose P was new to K", "host"),
+    Feature("new_peer_share_in", "share", "share of flows in in W60 whose pair had no flow before", "host"),
+    Feature("new_peer_share_out", "share", "share of flows out in W60 whose pair had no flow before", "host"),
     Feature("burst_in", "ratio", "6 x flows in W10 / flows in W60, in", "host"),
     Feature("burst_out", "ratio", "6 x flows in W10 / flows in W60, out", "host"),
     Feature(
-        "arrival_cusum", "1", "one-sided CUSUM (Page 1954) of K's flows in per second, in standard deviations", "host"
+        "arrival_cusum",
+        "1",
+        "one-sided CUSUM (Page 1954): after each second of K's life with n flows in, S = max(0, S + (n - m) / "
+        "sqrt(m + 1) - 0.5), then m += (min(n, m + 3 sqrt(m + 1)) - m) / 60; in the first 10 s S = 0, m = mean of n, "
+        "and the feature NaN; a move of the clock by over 600 s sets both to 0; the current second is taken as ended",
+        "host",
     ),
     Feature("byte_ratio_60s", "bits", "log2((bytes received + 1) / (bytes sent + 1)) of K in W60", "host"),
     Feature("host_flows", "flows", "flows of K counted so far, this one included", "host"),
@@ -150,15 +160,22 @@ _HOST: Final = (
 
 _PAIR: Final = (
     _pair("pair_flows", "flows", "flows between K and P so far, this one included"),
-    _pair("pair_age", "s", "this start - first start of the pair"),
-    _pair("pair_beats", "beats", "groups of flows whose starts are over 1 s apart, at most the last 16"),
-    _pair("pair_interval", "s", "median time between the starts of the last beats"),
+    _pair("pair_age", "s", "this start - earliest start of the pair"),
+    _pair("pair_beats", "beats", "flows that started over 1 s from every earlier beat, at most the 16 of latest start"),
+    _pair("pair_interval", "s", "median time between the starts of those beats"),
     _pair("pair_interval_spread", "ratio", "median absolute deviation of those times / their median"),
-    _pair("pair_interval_skew", "1", "Bowley skewness of those times"),
+    _pair(
+        "pair_interval_skew", "1", "Bowley skewness of those times: (Q1 + Q3 - 2 median) / (Q3 - Q1), 0 when Q1 = Q3"
+    ),
     _pair("pair_interval_cv", "ratio", "standard deviation of those times / their mean"),
-    _pair("pair_size_spread", "ratio", "median absolute deviation of sent bytes over the last beats / their median"),
-    _pair("pair_size", "bytes", "median of sent bytes over the last beats"),
-    _pair("pair_regularity", "0 to 1", "1 - mean of min(1, spread), |skew| and min(1, size spread); NaN under 4 beats"),
+    _pair("pair_size_spread", "ratio", "median absolute deviation of the beats' sent bytes / max(1, their median)"),
+    _pair("pair_size", "bytes", "median of the beats' sent bytes"),
+    _pair(
+        "pair_regularity",
+        "0 to 1",
+        "1 - mean of min(1, interval spread), min(1, |Q1 + Q3 - 2 median| / median) of the times between beats, and "
+        "min(1, size spread) if known; NaN under 4 beats",
+    ),
     _pair("pair_answered_share", "share", "answered flows of the pair / its flows"),
     _pair("pair_byte_ratio", "bits", "log2((bytes received + 1) / (bytes sent + 1)) over the pair's flows"),
 )

@@ -11,7 +11,7 @@ from flows.batch import FlowBatch
 from flows.catalogue import CATALOGUE
 from flows.keying import HomeNetworks
 from flows.measure import Columns, measure
-from flows.state import MICROSECONDS, allocate
+from flows.state import LARGEST, MICROSECONDS, allocate
 
 LATEST_S = 4_102_444_800.0  # the year 2100: a later date, or one before 1970, is no time at all
 NO_TIME = -1
@@ -32,6 +32,7 @@ class FeatureExtractor:
     def extract(self, batch: FlowBatch) -> npt.NDArray[np.float32]:
         """Return ``float32[n, 120]``, one row per flow, columns as in the catalogue; what is unknown is NaN.
 
+        A number that nobody can mean (negative, infinite, beyond 2**53) is unknown too, so no row holds an infinity.
         A flow whose start is absent, or not between 1970 and 2100, is measured by itself: its windows are NaN and
         it is counted in none.
         """
@@ -48,9 +49,10 @@ class FeatureExtractor:
 def _columns(batch: FlowBatch, home: HomeNetworks) -> Columns:
     """Lay a batch out for the kernel: whole microseconds for times, so that a shift of all of them changes nothing."""
     known = np.isfinite(batch.start) & (batch.start >= 0.0) & (batch.start < LATEST_S)
-    duration = np.where(np.isfinite(batch.duration), np.maximum(batch.duration, 0.0), 0.0)
+    lasts = (batch.duration > 0.0) & (batch.duration <= LARGEST)
+    duration = np.where(lasts, np.minimum(batch.duration, LATEST_S), 0.0)
     start_us = _microseconds(np.where(known, batch.start, 0.0))
-    end_us = start_us + _microseconds(np.minimum(duration, LATEST_S))
+    end_us = start_us + _microseconds(duration)
     return Columns(
         key_is_dst=home.key_is_dst(batch),
         start=np.where(known, start_us, NO_TIME),

@@ -14,20 +14,22 @@ from flows.batch import ABSENT, State
 from flows.pairs import count_pair
 from flows.state import (
     ANSWER_KNOWN,
-    BYTES,
     BYTES_KNOWN,
     CLASSES,
     COUNTERS,
     FAILED,
     FLAGS_KNOWN,
     FLOWS,
+    LARGEST,
     MICROSECONDS,
+    MOST_BYTES,
     NEW_PEERS,
     ONE_WAY,
     PACKETS,
     PACKETS_KNOWN,
     PAIR_ANSWER_KNOWN,
     PAIR_ANSWERED,
+    PAIR_BYTES_KNOWN,
     PAIR_FIRST,
     PAIR_FLOWS,
     PAIR_RECEIVED,
@@ -51,7 +53,6 @@ from flows.windows import arrival_cusum, count_flow, peer_entropy, tell_time
 
 OWN: Final = 60  # columns that need no past: groups "flow" and "ports"
 WINDOW_COLUMNS: Final = 10  # per window and way
-MOST_BYTES: Final = 2.0**40  # a flow counts for at most a terabyte, so that no sum overflows
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
@@ -118,6 +119,12 @@ def _one(condition: bool) -> float:
 
 
 @njit(cache=True, nogil=True)
+def _known(number: float) -> float:
+    """A number that an exporter can mean, else NaN: no count, size or time is negative, infinite or beyond 2**53."""
+    return number if 0.0 <= number <= LARGEST else np.nan
+
+
+@njit(cache=True, nogil=True)
 def _divide(over: float, under: float) -> float:
     return over / under if under != 0.0 else np.nan
 
@@ -135,12 +142,12 @@ def _bit(flags: int, bit: int) -> float:
 @njit(cache=True, nogil=True)
 def _own(flows: Columns, i: int, row: Array) -> None:
     """Columns that the flow tells by itself."""
-    duration = flows.duration[i]
+    duration = _known(flows.duration[i])
     into = flows.key_is_dst[i]
-    sent_packets = flows.dst_packets[i] if into else flows.src_packets[i]
-    received_packets = flows.src_packets[i] if into else flows.dst_packets[i]
-    sent = flows.dst_bytes[i] if into else flows.src_bytes[i]
-    received = flows.src_bytes[i] if into else flows.dst_bytes[i]
+    sent_packets = _known(flows.dst_packets[i] if into else flows.src_packets[i])
+    received_packets = _known(flows.src_packets[i] if into else flows.dst_packets[i])
+    sent = _known(flows.dst_bytes[i] if into else flows.src_bytes[i])
+    received = _known(flows.src_bytes[i] if into else flows.dst_bytes[i])
     packets = sent_packets + received_packets
     size = sent + received
     seconds = max(duration, 0.001) if not np.isnan(duration) else np.nan
@@ -149,8 +156,8 @@ def _own(flows: Columns, i: int, row: Array) -> None:
     row[2] = received_packets
     row[3] = sent
     row[4] = received
-    row[5] = flows.dst_payload[i] if into else flows.src_payload[i]
-    row[6] = flows.src_payload[i] if into else flows.dst_payload[i]
+    row[5] = _known(flows.dst_payload[i] if into else flows.src_payload[i])
+    row[6] = _known(flows.src_payload[i] if into else flows.dst_payload[i])
     row[7] = packets
     row[8] = size
     row[9] = packets / seconds
@@ -163,7 +170,8 @@ def _own(flows: Columns, i: int, row: Array) -> None:
     row[16] = _log_ratio(received, sent)
     row[17] = _log_ratio(received_packets, sent_packets)
     row[18] = 0.0 if into else 1.0
-    row[19] = np.nan if np.isnan(flows.dst_packets[i]) else _one(flows.dst_packets[i] > 0)
+    answer = sent_packets if into else received_packets
+    row[19] = np.nan if np.isnan(answer) else _one(answer > 0.0)
     protocol = flows.protocol[i]
     row[20] = _one(protocol == 6)
     row[21] = _one(protocol == 17)
@@ -188,12 +196,12 @@ def _own(flows: Columns, i: int, row: Array) -> None:
     row[39] = _bit(responder, PSH)
     row[40] = np.nan if initiator == ABSENT else _one((initiator & (SYN | ACK)) == SYN)
     row[41] = np.nan if state == ABSENT else _one(state in FAILURES)
-    row[42] = flows.packet_size_min[i]
-    row[43] = flows.packet_size_max[i]
-    row[44] = flows.packet_size_std[i]
-    row[45] = flows.iat_mean[i]
-    row[46] = flows.iat_std[i]
-    row[47] = flows.iat_max[i]
+    row[42] = _known(flows.packet_size_min[i])
+    row[43] = _known(flows.packet_size_max[i])
+    row[44] = _known(flows.packet_size_std[i])
+    row[45] = _known(flows.iat_mean[i])
+    row[46] = _known(flows.iat_std[i])
+    row[47] = _known(flows.iat_max[i])
     _ports(flows, i, row)
 
 
@@ -229,8 +237,8 @@ def _past(tables: Tables, flows: Columns, i: int, row: Array, amounts: Array) ->
     host = touch_host(tables, key[0], key[1])
     tell_time(tables, host, flows.end[i])
     pair = touch_pair(tables, host, peer[0], peer[1])
-    sent = _bounded(row[3])
-    received = _bounded(row[4])
+    sent = _counted(row[3])
+    received = _counted(row[4])
     _amounts(row, sent, received, tables.pair_counts[pair, PAIR_FLOWS] == 0, amounts)
     count_flow(tables, host, pair, 0 if into else 1, amounts, flows.dst_port[i], row[8])
     count_pair(tables, pair, flows.start[i], sent, received, row[19])
@@ -246,9 +254,9 @@ def _past(tables: Tables, flows: Columns, i: int, row: Array, amounts: Array) ->
 
 
 @njit(cache=True, nogil=True)
-def _bounded(size: float) -> float:
-    """Bytes as they are counted; NaN stays NaN."""
-    return size if np.isnan(size) else min(max(size, 0.0), MOST_BYTES)
+def _counted(number: float) -> float:
+    """A number as sums take it; NaN stays NaN."""
+    return MOST_BYTES if number > MOST_BYTES else number
 
 
 @njit(cache=True, nogil=True)
@@ -258,13 +266,10 @@ def _amounts(row: Array, sent: float, received: float, is_new: bool, amounts: Ar
     amounts[NEW_PEERS] = 1 if is_new else 0
     if not np.isnan(row[7]):
         amounts[PACKETS_KNOWN] = 1
-        amounts[PACKETS] = np.int64(_bounded(row[7]))
+        amounts[PACKETS] = np.int64(_counted(row[7]))
     if not np.isnan(sent + received):
         amounts[BYTES_KNOWN] = 1
-        amounts[BYTES] = np.int64(sent + received)
-    if not np.isnan(sent):
         amounts[SENT] = np.int64(sent)
-    if not np.isnan(received):
         amounts[RECEIVED] = np.int64(received)
     if not np.isnan(row[40]):
         amounts[FLAGS_KNOWN] = 1
@@ -301,7 +306,7 @@ def _distinct(cells: int) -> float:
 def _window(sums: Array, classes: Array, row: Array, column: int) -> None:
     flows = sums[FLOWS]
     row[column] = flows
-    row[column + 1] = sums[BYTES] if sums[BYTES_KNOWN] > 0 or flows == 0 else np.nan
+    row[column + 1] = sums[SENT] + sums[RECEIVED] if sums[BYTES_KNOWN] > 0 or flows == 0 else np.nan
     row[column + 2] = sums[PACKETS] if sums[PACKETS_KNOWN] > 0 or flows == 0 else np.nan
     row[column + 3] = sums[PEERS]
     row[column + 4] = _distinct(sums[PORTS])
@@ -322,8 +327,10 @@ def _host(tables: Tables, host: int, row: Array, column: int) -> None:
         row[column + 1 + way] = _divide(np.float64(minute[way, NEW_PEERS]), flows)
         row[column + 3 + way] = _divide(6.0 * moment[way, FLOWS], flows)
     row[column + 5] = arrival_cusum(tables, host)
-    received = np.float64(minute[0, RECEIVED] + minute[1, RECEIVED])
-    row[column + 6] = _log_ratio(received, np.float64(minute[0, SENT] + minute[1, SENT]))
+    row[column + 6] = np.nan
+    if minute[0, BYTES_KNOWN] + minute[1, BYTES_KNOWN] > 0:
+        received = np.float64(minute[0, RECEIVED] + minute[1, RECEIVED])
+        row[column + 6] = _log_ratio(received, np.float64(minute[0, SENT] + minute[1, SENT]))
     row[column + 7] = tables.host_flows[host]
 
 
@@ -331,9 +338,11 @@ def _host(tables: Tables, host: int, row: Array, column: int) -> None:
 def _pair(tables: Tables, pair: int, start: int, row: Array, column: int) -> None:
     counts = tables.pair_counts[pair]
     row[column] = counts[PAIR_FLOWS]
-    row[column + 1] = max(0.0, (start - counts[PAIR_FIRST]) / MICROSECONDS)
+    row[column + 1] = (start - counts[PAIR_FIRST]) / MICROSECONDS
     row[column + 2] = tables.pair_beats[pair]
     for one in range(RHYTHM):
         row[column + 3 + one] = tables.pair_rhythm[pair, one]
     row[column + 10] = _divide(np.float64(counts[PAIR_ANSWERED]), np.float64(counts[PAIR_ANSWER_KNOWN]))
-    row[column + 11] = _log_ratio(np.float64(counts[PAIR_RECEIVED]), np.float64(counts[PAIR_SENT]))
+    row[column + 11] = np.nan
+    if counts[PAIR_BYTES_KNOWN] > 0:
+        row[column + 11] = _log_ratio(np.float64(counts[PAIR_RECEIVED]), np.float64(counts[PAIR_SENT]))

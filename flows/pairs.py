@@ -1,8 +1,9 @@
 """The past of one pair: when its beats came and how much each sent, which is what a beacon gives away.
 
-A beat is a group of flows whose starts lie within a second of one another: a program that opens three connections
-at once has called once. The last 16 beats are kept in order of their starts, wherever in the stream they arrive.
-Regularity follows the idea of RITA's beacon score (Active Countermeasures): symmetric, tight intervals and sizes.
+A beat is a flow that starts over a second from every other beat: a program that opens three connections at once has
+called once. The last 16 beats are kept in order of their starts, wherever in the stream they arrive.
+Regularity follows the idea of RITA's beacon score (Active Countermeasures): tight, symmetric intervals and tight sizes;
+but asymmetry is measured against the interval itself, as the skewness of near-equal intervals is all noise.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from flows.state import (
     MICROSECONDS,
     PAIR_ANSWER_KNOWN,
     PAIR_ANSWERED,
+    PAIR_BYTES_KNOWN,
     PAIR_FIRST,
     PAIR_FLOWS,
     PAIR_RECEIVED,
@@ -24,6 +26,7 @@ from flows.state import (
     Tables,
 )
 
+MOST_TOTAL = 2**62  # where a pair's total stops
 FEWEST_BEATS = 4  # three intervals: below, spread and skewness say nothing
 
 
@@ -31,16 +34,16 @@ FEWEST_BEATS = 4  # three intervals: below, spread and skewness say nothing
 def count_pair(tables: Tables, pair: int, start: int, sent: float, received: float, answered: float) -> None:
     """Count one flow: start in microseconds, bytes sent by and received by the key host, answered 0, 1 or NaN."""
     counts = tables.pair_counts[pair]
-    if counts[PAIR_FLOWS] == 0:
+    if counts[PAIR_FLOWS] == 0 or start < counts[PAIR_FIRST]:
         counts[PAIR_FIRST] = start
     counts[PAIR_FLOWS] += 1
     if not np.isnan(answered):
         counts[PAIR_ANSWER_KNOWN] += 1
         counts[PAIR_ANSWERED] += np.int64(answered)
-    if not np.isnan(sent):
-        counts[PAIR_SENT] += np.int64(sent)
-    if not np.isnan(received):
-        counts[PAIR_RECEIVED] += np.int64(received)
+    if not np.isnan(sent + received):
+        counts[PAIR_BYTES_KNOWN] += 1
+        counts[PAIR_SENT] = min(counts[PAIR_SENT] + np.int64(sent), MOST_TOTAL)
+        counts[PAIR_RECEIVED] = min(counts[PAIR_RECEIVED] + np.int64(received), MOST_TOTAL)
     if _add_beat(tables, pair, start, sent):
         _listen(tables, pair)
 
@@ -85,15 +88,16 @@ def _quantile(ordered: Array, share: float) -> float:
 
 @njit(cache=True, nogil=True)
 def _spread(ordered: Array, median: float) -> float:
-    """Median absolute deviation relative to the median."""
+    """Median absolute deviation relative to the median (at least 1)."""
     deviations = np.sort(np.abs(ordered - median))
-    return _quantile(deviations, 0.5) / max(median, 1e-6)
+    return _quantile(deviations, 0.5) / max(median, 1.0)
 
 
 @njit(cache=True, nogil=True)
 def _listen(tables: Tables, pair: int) -> None:
     """Recompute ``pair_rhythm``: interval, its spread, skew and cv; size spread, size; regularity."""
     rhythm = tables.pair_rhythm[pair]
+    rhythm[:] = np.nan
     held = tables.pair_beats[pair]
     sizes = tables.pair_sizes[pair, :held]
     known = np.sort(sizes[~np.isnan(sizes)])
@@ -109,7 +113,7 @@ def _listen(tables: Tables, pair: int) -> None:
     high = _quantile(gaps, 0.75)
     rhythm[0] = median
     rhythm[1] = _spread(gaps, median)
-    rhythm[2] = (low + high - 2.0 * median) / (high - low) if high - low > 1e-6 else 0.0
+    rhythm[2] = (low + high - 2.0 * median) / (high - low) if high > low else 0.0
     total = 0.0
     for gap in gaps:
         total += gap
@@ -117,7 +121,7 @@ def _listen(tables: Tables, pair: int) -> None:
     squares = 0.0
     for gap in gaps:
         squares += (gap - mean) * (gap - mean)
-    rhythm[3] = np.sqrt(squares / len(gaps)) / max(mean, 1e-6)
+    rhythm[3] = np.sqrt(squares / len(gaps)) / mean
     if held >= FEWEST_BEATS:
-        size_spread = min(1.0, rhythm[4]) if len(known) > 0 else 0.0
-        rhythm[6] = 1.0 - (min(1.0, rhythm[1]) + abs(rhythm[2]) + size_spread) / 3.0
+        unrest = min(1.0, rhythm[1]) + min(1.0, abs(low + high - 2.0 * median) / median)
+        rhythm[6] = 1.0 - (unrest / 2.0 if np.isnan(rhythm[4]) else (unrest + min(1.0, rhythm[4])) / 3.0)

@@ -30,9 +30,18 @@ MICROSECONDS: Final = 1_000_000
 BEAT_GAP: Final = 1 * MICROSECONDS
 LEAP: Final = 600 * MICROSECONDS
 MAX_LEAPS: Final = 16
+# Arrivals: the mean forgets over a minute, learns for ten seconds before it judges, and lets no single second pull
+# it up by more than three standard deviations, so that a flood does not become the new normal at once.
+MEMORY_S: Final = 60
+LEARNING_S: Final = 10
+SLACK: Final = 0.5
+STRETCH: Final = 3.0
+QUIET_S: Final = 600
+LARGEST: Final = 2.0**53  # above it floats no longer count by ones, and no exporter means it
+MOST_BYTES: Final = 2.0**40  # a flow counts for at most so many bytes (or packets) each way: no sum overflows
 
 # Everything here changes what a feature means, so it is part of the catalogue's digest.
-LIMITS: Final[dict[str, int | str]] = {
+LIMITS: Final[dict[str, float | str]] = {
     "hosts": HOSTS,
     "pairs": PAIRS,
     "pairs_per_host": PAIRS_PER_HOST,
@@ -42,9 +51,17 @@ LIMITS: Final[dict[str, int | str]] = {
     "port_cells": PORT_CELLS,
     "classes": CLASSES,
     "clock": "largest flow end of the key host; a flow moves it by at most leap_us, doubled for each flow in a row "
-    "that is further ahead than that, at most max_leaps times",
+    "that is further ahead than that, at most max_leaps times; a second flow that ends over leap_us before the first "
+    "starts it anew",
     "leap_us": LEAP,
     "max_leaps": MAX_LEAPS,
+    "arrivals_memory_s": MEMORY_S,
+    "arrivals_learning_s": LEARNING_S,
+    "arrivals_slack": SLACK,
+    "arrivals_stretch": STRETCH,
+    "arrivals_quiet_s": QUIET_S,
+    "largest": LARGEST,
+    "most_bytes": MOST_BYTES,
     "eviction": "least recently seen host with its pairs; within a host at its quota, its least recently seen pair",
 }
 
@@ -52,20 +69,19 @@ LIMITS: Final[dict[str, int | str]] = {
 FLOWS: Final = 0
 PACKETS: Final = 1
 PACKETS_KNOWN: Final = 2
-BYTES: Final = 3
-BYTES_KNOWN: Final = 4
-SENT: Final = 5
-RECEIVED: Final = 6
-FLAGS_KNOWN: Final = 7
-SYN_ONLY: Final = 8
-STATE_KNOWN: Final = 9
-FAILED: Final = 10
-ANSWER_KNOWN: Final = 11
-ONE_WAY: Final = 12
-PEERS: Final = 13
-PORTS: Final = 14
-NEW_PEERS: Final = 15
-COUNTERS: Final = 16
+SENT: Final = 3  # bytes, of flows that tell both ways
+RECEIVED: Final = 4
+BYTES_KNOWN: Final = 5
+FLAGS_KNOWN: Final = 6
+SYN_ONLY: Final = 7
+STATE_KNOWN: Final = 8
+FAILED: Final = 9
+ANSWER_KNOWN: Final = 10
+ONE_WAY: Final = 11
+PEERS: Final = 12
+PORTS: Final = 13
+NEW_PEERS: Final = 14
+COUNTERS: Final = 15
 PORT_CLASSES: Final = 0
 SIZE_CLASSES: Final = 1
 
@@ -88,7 +104,7 @@ class Tables(NamedTuple):
     host_flows: Array  # int64[hosts]
     host_pairs: Array  # int32[hosts, 3]: number of pairs, latest, oldest
     host_recent: Array  # int32[hosts, RECENT]: pair slots of the last flows
-    host_arrivals: Array  # float64[hosts, 3]: CUSUM, mean arrivals per second, closed seconds
+    host_arrivals: Array  # float64[hosts, 2]: CUSUM, mean arrivals per second
     sums_10: Array  # int64[hosts, STEPS_10 + 1, 2, COUNTERS]; the last step holds the total
     sums_60: Array  # int64[hosts, STEPS_60 + 1, 2, COUNTERS]
     classes_10: Array  # int32[hosts, STEPS_10 + 1, 2, 2, CLASSES]
@@ -102,7 +118,7 @@ class Tables(NamedTuple):
     pair_order: Array  # int32[pairs, 2]: earlier seen, later seen
     pair_seen: Array  # uint32[pairs, 2]: second of the last flow in, out
     pair_recent: Array  # int32[pairs]: how often the pair stands in host_recent
-    pair_counts: Array  # int64[pairs, 6]: flows, first start, answered, answer known, sent, received
+    pair_counts: Array  # int64[pairs, 7]: see PAIR_FLOWS and after
     pair_beats: Array  # int32[pairs]
     pair_starts: Array  # int64[pairs, BEATS]: starts of the last beats, ascending
     pair_sizes: Array  # float64[pairs, BEATS]: bytes sent in the flow that opened the beat
@@ -110,16 +126,23 @@ class Tables(NamedTuple):
 
 
 PAIR_FLOWS: Final = 0
-PAIR_FIRST: Final = 1
+PAIR_FIRST: Final = 1  # earliest start, microseconds
 PAIR_ANSWERED: Final = 2
 PAIR_ANSWER_KNOWN: Final = 3
-PAIR_SENT: Final = 4
+PAIR_SENT: Final = 4  # bytes, of flows that tell both ways
 PAIR_RECEIVED: Final = 5
+PAIR_BYTES_KNOWN: Final = 6
 RHYTHM: Final = 7
 
 
 def allocate(hosts: int = HOSTS, pairs: int = PAIRS) -> Tables:
-    """Make empty tables. Memory is claimed by the system only as slots are first used."""
+    """Make empty tables. Memory is claimed by the system only as slots are first used.
+
+    Raises:
+        ValueError: a host's quota, half the pairs at most, could not hold the peers of its last RECENT flows.
+    """
+    if hosts < 1 or pairs // 2 <= RECENT:
+        raise ValueError(f"{hosts} hosts and {pairs} pairs: at least 1 and {2 * RECENT + 2} are needed")
     return Tables(
         seed=np.array([secrets.randbits(64)], dtype=np.uint64),
         cursor=np.array([hosts, pairs, NONE, NONE], dtype=np.int64),
@@ -133,7 +156,7 @@ def allocate(hosts: int = HOSTS, pairs: int = PAIRS) -> Tables:
         host_flows=np.zeros(hosts, dtype=np.int64),
         host_pairs=np.zeros((hosts, 3), dtype=np.int32),
         host_recent=np.zeros((hosts, RECENT), dtype=np.int32),
-        host_arrivals=np.zeros((hosts, 3), dtype=np.float64),
+        host_arrivals=np.zeros((hosts, 2), dtype=np.float64),
         sums_10=np.zeros((hosts, STEPS_10 + 1, 2, COUNTERS), dtype=np.int64),
         sums_60=np.zeros((hosts, STEPS_60 + 1, 2, COUNTERS), dtype=np.int64),
         classes_10=np.zeros((hosts, STEPS_10 + 1, 2, 2, CLASSES), dtype=np.int32),
@@ -147,7 +170,7 @@ def allocate(hosts: int = HOSTS, pairs: int = PAIRS) -> Tables:
         pair_order=np.zeros((pairs, 2), dtype=np.int32),
         pair_seen=np.zeros((pairs, 2), dtype=np.uint32),
         pair_recent=np.zeros(pairs, dtype=np.int32),
-        pair_counts=np.zeros((pairs, 6), dtype=np.int64),
+        pair_counts=np.zeros((pairs, 7), dtype=np.int64),
         pair_beats=np.zeros(pairs, dtype=np.int32),
         pair_starts=np.zeros((pairs, BEATS), dtype=np.int64),
         pair_sizes=np.zeros((pairs, BEATS), dtype=np.float64),

@@ -4,7 +4,8 @@ Time belongs to the host: its clock is the largest end among its own flows, so w
 which other hosts share the partition. A flow counts at the clock it finds after moving it; a late flow counts in the
 current windows and turns nothing back. A flow may move the clock by ten minutes; while flow after flow claims to be
 further ahead than that, the step doubles. So one bad date costs at most ten minutes, and a host that comes back
-after a quiet weekend is on time again after nine flows.
+after three days is on time again after nine flows. A first flow has nothing to be measured by: should the second end
+over ten minutes before it, the clock starts anew with the second.
 """
 
 from __future__ import annotations
@@ -17,27 +18,25 @@ from flows.state import (
     COUNTERS,
     FLOWS,
     LEAP,
+    LEARNING_S,
     MAX_LEAPS,
+    MEMORY_S,
     MICROSECONDS,
     PEERS,
     PORT_CELLS,
     PORT_CLASSES,
     PORTS,
+    QUIET_S,
     RECENT,
     SECONDS_PER_STEP_60,
     SIZE_CLASSES,
+    SLACK,
     STEPS_10,
     STEPS_60,
+    STRETCH,
     Array,
     Tables,
 )
-
-# Arrivals: the mean forgets over a minute, learns for ten seconds before it judges, and lets no single second pull
-# it up by more than three standard deviations, so that a flood does not become the new normal at once.
-MEMORY_S = 60
-LEARNING_S = 10
-SLACK = 0.5
-QUIET_S = 600
 
 NEVER = -1000  # a step that has left every window
 
@@ -46,7 +45,8 @@ NEVER = -1000  # a step that has left every window
 def tell_time(tables: Tables, host: int, end: int) -> None:
     """Move a host's clock (microseconds) by the end of its next flow, and its windows with it."""
     clock = tables.host_clock[host]
-    if tables.host_flows[host] == 0:
+    flows = tables.host_flows[host]
+    if flows == 0 or (flows == 1 and clock[1] - end > LEAP):
         clock[0] = end
         clock[1] = end
         tables.host_step[host] = 1
@@ -91,18 +91,16 @@ def _close_seconds(tables: Tables, host: int, step: int) -> None:
     if step - before > QUIET_S:
         arrivals[0] = 0.0
         arrivals[1] = 0.0
-        arrivals[2] += np.float64(step - before)
         return
     count = 1.0 * tables.sums_10[host, before % STEPS_10, 0, FLOWS]
-    for _ in range(step - before):
+    for second in range(before, step):
         mean = arrivals[1]
         deviation = np.sqrt(mean + 1.0)
-        if arrivals[2] >= LEARNING_S:
+        if second > LEARNING_S:
             arrivals[0] = max(0.0, arrivals[0] + (count - mean) / deviation - SLACK)
-            arrivals[1] += (min(count, mean + 3.0 * deviation) - mean) / MEMORY_S
+            arrivals[1] += (min(count, mean + STRETCH * deviation) - mean) / MEMORY_S
         else:
-            arrivals[1] += (count - mean) / (arrivals[2] + 1.0)
-        arrivals[2] += 1.0
+            arrivals[1] += (count - mean) / second
         count = 0.0
 
 
@@ -110,9 +108,10 @@ def _close_seconds(tables: Tables, host: int, step: int) -> None:
 def arrival_cusum(tables: Tables, host: int) -> float:
     """The CUSUM with the second in progress counted in, in standard deviations; NaN while it learns."""
     arrivals = tables.host_arrivals[host]
-    if arrivals[2] < LEARNING_S:
+    step = tables.host_step[host]
+    if step <= LEARNING_S:
         return np.nan
-    count = tables.sums_10[host, tables.host_step[host] % STEPS_10, 0, FLOWS]
+    count = tables.sums_10[host, step % STEPS_10, 0, FLOWS]
     return float(max(0.0, arrivals[0] + (count - arrivals[1]) / np.sqrt(arrivals[1] + 1.0) - SLACK))
 
 
@@ -165,9 +164,18 @@ def count_flow(tables: Tables, host: int, pair: int, way: int, amounts: Array, p
         tables.port_seen[host, way, cell] = step
         _classify(tables, host, way, PORT_CLASSES, port % CLASSES)
     if not np.isnan(size):
-        _classify(tables, host, way, SIZE_CLASSES, min(CLASSES - 1, int(np.log2(max(size, 1.0)))))
+        _classify(tables, host, way, SIZE_CLASSES, _magnitude(size))
     _remember(tables, host, pair)
     tables.host_flows[host] += 1
+
+
+@njit(cache=True, nogil=True)
+def _magnitude(size: float) -> int:
+    """floor(log2(size)), from 0 to 15, by comparing: exact, and faster than a logarithm."""
+    one = 0
+    while one < CLASSES - 1 and size >= 2 << one:
+        one += 1
+    return one
 
 
 @njit(cache=True, nogil=True)
