@@ -1,6 +1,6 @@
 """Fixtures for every room's tests.
 
-A test that asks for a real part's fixture is marked ``real``: select them with ``-m real``, the rest with ``-m "not real"``.
+A test that asks for a real part's fixture is marked ``real``: ``pytest -m real`` runs only those.
 """
 
 from __future__ import annotations
