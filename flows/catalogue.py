@@ -8,8 +8,8 @@ first second has number 1, and the fives are the numbers divided by 5.
 
 What the exporter did not report makes the feature NaN, and so does a number that none can mean (negative, infinite,
 over 2**53). Sums, shares, entropies and medians over several flows are over those with known values (known both ways
-where the formula needs both ways) and NaN without any; only over no flow at all is a sum 0. Sums count whole bytes and
-packets, at most 2**40 a flow.
+where the formula needs both ways) and NaN without any; only over no flow at all is a sum 0. There, bytes and packets
+are whole and at most 2**40 a flow. A quotient of counts whose lower one is under 1 is NaN.
 """
 
 from __future__ import annotations

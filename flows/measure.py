@@ -126,7 +126,7 @@ def _known(number: float) -> float:
 
 @njit(cache=True, nogil=True)
 def _divide(over: float, under: float) -> float:
-    return over / under if under != 0.0 else np.nan
+    return over / under if under >= 1.0 else np.nan  # counts: under one there is none
 
 
 @njit(cache=True, nogil=True)
@@ -255,8 +255,8 @@ def _past(tables: Tables, flows: Columns, i: int, row: Array, amounts: Array) ->
 
 @njit(cache=True, nogil=True)
 def _counted(number: float) -> float:
-    """A number as sums take it; NaN stays NaN."""
-    return MOST_BYTES if number > MOST_BYTES else number
+    """Bytes or packets as windows and pairs take them: whole and bounded; NaN stays NaN."""
+    return MOST_BYTES if number > MOST_BYTES else np.floor(number)
 
 
 @njit(cache=True, nogil=True)
