@@ -176,9 +176,8 @@ class Registry:
         if root is None:
             self._require()
             name = root_name(1)
-            trusted = TrustedMetadata(self.folder.read(name, canonical.MAX_METADATA), name, reference_time=now)
-            if trusted.root.version != 1:
-                raise TrustError(f"{name}: holds version {trusted.root.version}")
+            data = self.folder.read(name, canonical.MAX_METADATA)
+            trusted = TrustedMetadata(data, name, reference_time=now, version=1)
         else:
             trusted = TrustedMetadata(read_given(root, canonical.MAX_METADATA), str(root), reference_time=now)
         while self.folder.has(name := root_name(trusted.root.version + 1)):

@@ -46,7 +46,7 @@ from model_registry.manifest import (
 class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The keys that may sign for a role, and how many of them must."""
 
-    keyids: tuple[Hex32, ...]
+    keyids: list[Hex32]
     threshold: Positive
 
 
@@ -85,7 +85,7 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A TUF metadata file."""
 
     signed: dict[str, Any]
-    signatures: tuple[Signature, ...]
+    signatures: list[Signature]
 
 
 def root_name(version: int) -> str:
@@ -95,7 +95,7 @@ def root_name(version: int) -> str:
 
 def make_root(root: PublicKey, targets: PublicKey, *, version: int, expires: datetime) -> Root:
     """Return a root with one key for each role; snapshot and timestamp go to the targets key."""
-    automatic = Role(keyids=(targets.keyid,), threshold=1)
+    automatic = Role(keyids=[targets.keyid], threshold=1)
     return Root(
         type="root",
         spec_version=SPEC_VERSION,
@@ -104,7 +104,7 @@ def make_root(root: PublicKey, targets: PublicKey, *, version: int, expires: dat
         consistent_snapshot=False,
         keys={root.keyid: root, targets.keyid: targets},
         roles=Roles(
-            root=Role(keyids=(root.keyid,), threshold=1), targets=automatic, snapshot=automatic, timestamp=automatic
+            root=Role(keyids=[root.keyid], threshold=1), targets=automatic, snapshot=automatic, timestamp=automatic
         ),
     )
 
@@ -120,12 +120,17 @@ def sign(signed: Root | Manifest, *signers: Signer) -> bytes:
 class TrustedMetadata:
     """What has been verified so far; see the module's description for the order and the rules."""
 
-    def __init__(self, first_root: bytes, name: str, *, reference_time: datetime) -> None:
-        """Trust the file ``name`` with these bytes as the first root. Raises TrustError."""
+    def __init__(self, first_root: bytes, name: str, *, reference_time: datetime, version: int | None = None) -> None:
+        """Trust the file ``name`` with these bytes as the first root, of this version if one is given.
+
+        Raises TrustError.
+        """
         self.reference_time = reference_time
         self.manifest: Manifest | None = None
         envelope = _open(first_root, name)
         root = _parse_root(envelope, name)
+        if version is not None and root.version != version:
+            raise TrustError(f"{name}: holds version {root.version} where {version} must be")
         ignored = frozenset(signature.keyid for signature in envelope.signatures if root.version > 1)
         _check_signatures(envelope, name, [_Quorum.of(root, "root")], ignored=ignored)
         self.root = root

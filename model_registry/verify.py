@@ -106,7 +106,7 @@ class _Verifier:
         if pin is not None and data != pin:
             raise TrustError(f"{name}: not the same as the root that was given")
         if trusted is None:
-            return TrustedMetadata(data, name, reference_time=self._now)
+            return TrustedMetadata(data, name, reference_time=self._now, version=1)
         trusted.update_root(data, name)
         return trusted
 
