@@ -21,6 +21,9 @@ Faults = dict[int, str]
 Value = TypeVar("Value")
 
 UNSET: Final = frozenset({"-", "(empty)"})
+_NAN: Final = float("nan")
+# Python reads more as a number than a log may hold: "1_0", " 1", "inf" and other alphabets' digits.
+_DECIMAL: Final = "0123456789.eE+-"
 _QUOTED: Final = 40  # characters of a faulty text that its reason quotes
 
 
@@ -46,13 +49,22 @@ def values(
 
 def seconds(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.float64]:
     """Times or durations in decimal notation: float64[n], NaN where unset."""
+    # Times seldom repeat, so the whole column is tried at once; a doubt about any of it sends all to be looked at.
+    if not "".join([text for text in texts if text not in UNSET]).strip(_DECIMAL):
+        try:
+            numbers = np.array([_NAN if text in UNSET else float(text) for text in texts], dtype=np.float64)
+        except ValueError:
+            pass
+        else:
+            if not ((numbers < 0) | (numbers > MAX_SECONDS)).any():
+                return numbers
     what = "a number of seconds from 0 to the year 9999"
-    return np.array(values(texts, name, _seconds, what, float("nan"), faults), dtype=np.float64)
+    return np.array(values(texts, name, _seconds, what, _NAN, faults), dtype=np.float64)
 
 
 def counts(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.float64]:
     """Whole numbers: float64[n], NaN where unset."""
-    return np.array(values(texts, name, _count, "a count from 0 to 2^53", float("nan"), faults), dtype=np.float64)
+    return np.array(values(texts, name, _count, "a count from 0 to 2^53", _NAN, faults), dtype=np.float64)
 
 
 def ports(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.int32]:
@@ -62,17 +74,24 @@ def ports(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.int
 
 def addresses(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.uint64]:
     """Addresses: uint64[n, 2]. A flow needs both of its addresses, so an unset one is a fault."""
-    for row, text in enumerate(texts):
-        if text in UNSET:
-            faults.setdefault(row, f"{name} is unset, and a flow needs both of its addresses")
-    parsed = values(texts, name, parse_address, "an IP address", (0, 0), faults)
-    return np.array(parsed, dtype=np.uint64).reshape(-1, 2)
+    if not UNSET.isdisjoint(texts):
+        for row, text in enumerate(texts):
+            if text in UNSET:
+                faults.setdefault(row, f"{name} is unset, and a flow needs both of its addresses")
+    distinct = {text: position for position, text in enumerate(dict.fromkeys(texts))}
+    bad: Faults = {}
+    halves = np.array(values([*distinct], name, parse_address, "an IP address", (0, 0), bad), dtype=np.uint64)
+    where = [distinct[text] for text in texts]
+    if bad:
+        for row, position in enumerate(where):
+            if position in bad:
+                faults.setdefault(row, bad[position])
+    return halves.reshape(-1, 2)[where]
 
 
 def _seconds(text: str) -> float:
     value = float(text)
-    # Python reads more as a number than a log may hold: "1_0", " 1", "inf" and other alphabets' digits.
-    if not 0 <= value <= MAX_SECONDS or text.strip("0123456789.eE+-"):
+    if not 0 <= value <= MAX_SECONDS or text.strip(_DECIMAL):
         raise ValueError
     return value
 

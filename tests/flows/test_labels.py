@@ -1,0 +1,52 @@
+"""What the labels of public captures mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows.labels import TRUTHS, label_text, truth_of
+
+
+@pytest.mark.parametrize(
+    ("label", "detailed", "text"),
+    [
+        ("Malicious", "DDoS", "DDoS"),
+        ("Malicious", "C&C", "C&C"),
+        ("Malicious", "External-Attack-to-Device", "External-Attack-to-Device"),
+        ("malicious", "CC", "CC"),
+        ("Malicious", "(empty)", "Malicious"),
+        ("Malicious", "-", "Malicious"),
+        ("Benign", "-", "Benign"),
+        ("Benign", "From_benign-To_benign-DNS", "Benign"),
+        ("Background", "(empty)", "Background"),
+        ("Unknown", "(empty)", "Unknown"),
+        ("-", "DDoS", "DDoS"),
+        ("(empty)", "-", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_label_that_decides(label: str, detailed: str, text: str) -> None:
+    assert label_text(label, detailed) == text
+
+
+@pytest.mark.parametrize(
+    ("label", "truth"),
+    [
+        ("DDoS", "ddos"), ("DDoS-Attack", "ddos"), ("ddos", "ddos"),
+        ("C&C", "malware"), ("C&C-HeartBeat", "malware"), ("C&C-HeartBeat-Attack", "malware"), ("CC", "malware"),
+        ("Okiru", "malware"), ("Okiru-Attack", "malware"), ("RAT", "malware"), ("Malware-UDP-DNS", "malware"),
+        ("Malware-TCP", "malware"), ("C&C-Torii", "malware"), ("C&C-FileDownload", "malware"), ("malware", "malware"),
+        ("PartOfAHorizontalPortScan", "anomaly"), ("PartOfAHorizontalPortScan-Attack", "anomaly"),
+        ("External-Attack-to-Device", "anomaly"), ("External-Attack", "anomaly"), ("Brute-Force", "anomaly"),
+        ("bruteforce", "anomaly"), ("Attack", "anomaly"), ("anomaly", "anomaly"),
+        ("Benign", "benign"), ("benign", "benign"), ("BENIGN", "benign"), (" Benign ", "benign"),
+        ("Background", ""), ("Background-CC", ""), ("Unknown", ""), ("Malicious", ""), ("", ""), ("-", ""),
+        ("(empty)", ""), ("Rating", ""), ("From_malicious-To_benign-DNS", ""), ("x" * 100_000, ""), ("\x00", ""),
+    ],
+)  # fmt: skip
+def test_truth(label: str, truth: str) -> None:
+    assert truth_of(label) == truth
+
+
+def test_the_truths_are_their_own_labels() -> None:
+    assert tuple(truth_of(truth) for truth in TRUTHS) == TRUTHS
