@@ -119,20 +119,18 @@ class Topics:
 
     def settings(self, registry: Registry, **changes: Any) -> Settings:
         """Settings to serve these topics by."""
-        return Settings(
-            **{
-                "bootstrap": self.bootstrap,
-                "group": self.group,
-                "topic_flows": self.flows,
-                "topic_verdicts": self.verdicts,
-                "topic_alerts": self.alerts,
-                "topic_dead_letters": self.dead_letters,
-                "registry": str(registry.path),
-                "listen": ("127.0.0.1", 0),
-                "linger_ms": 20,
-            }
-            | changes
-        )
+        values: dict[str, Any] = {
+            "bootstrap": self.bootstrap,
+            "group": self.group,
+            "topic_flows": self.flows,
+            "topic_verdicts": self.verdicts,
+            "topic_alerts": self.alerts,
+            "topic_dead_letters": self.dead_letters,
+            "registry": str(registry.path),
+            "listen": ("127.0.0.1", 0),
+            "linger_ms": 20,
+        }
+        return Settings(**(values | changes))
 
     def send(
         self,
@@ -143,17 +141,25 @@ class Topics:
         key: bytes = b"10.0.0.1",
     ) -> None:
         """Produce to the topic of flows, and wait until all is there."""
-        placed = {} if partition is None else {"partition": partition}
+        headers: list[tuple[str, str | bytes | None]] = [] if format is None else [("format", format)]
+        placed: dict[str, Any] = {} if partition is None else {"partition": partition}
         for value in values:
-            headers = [] if format is None else [("format", format)]
             self.producer.produce(self.flows, value, key, headers=headers, **placed)
         assert self.producer.flush(30) == 0
 
     def read(self, topic: str, count: int, timeout: float = 30.0) -> list[Message]:
-        """Read a topic from its beginning until there are ``count`` messages and no more; fail if they do not come."""
+        """Read a topic from its beginning until there are ``count`` messages; fail if they do not come, or more do."""
         found = self.read_while(topic, lambda messages: len(messages) < count, timeout)
-        assert len(found) >= count, f"{len(found)} of {count} messages in {topic}"
-        return self.read_while(topic, lambda _: True, 0.5) if count == 0 else found
+        assert len(found) == count, f"{len(found)} messages in {topic}, not {count}"
+        return found
+
+    def read_all(self, topic: str) -> list[Message]:
+        """Everything in a topic now."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "log_level": 0})
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        ends = [consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1] for number in partitions]
+        consumer.close()
+        return self.read(topic, sum(ends))
 
     def read_while(self, topic: str, go_on: Callable[[list[Message]], bool], timeout: float) -> list[Message]:
         """Read a topic from its beginning while ``go_on(what was read)``, but not for longer than ``timeout`` s."""
