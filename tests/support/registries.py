@@ -99,3 +99,21 @@ def make_registry(folder: Path, names: Sequence[str] = MODELS, *, now: datetime 
     registry = Registry(folder / "registry")
     publish_models(registry, load_signer(folder / "keys", "targets"), names, now=now)
     return registry
+
+
+def files_of(registry: Registry) -> dict[str, bytes]:
+    """Return every file of a registry by its path in it."""
+    paths = (path for path in registry.path.rglob("*") if path.is_file())
+    return {str(path.relative_to(registry.path)): path.read_bytes() for path in paths}
+
+
+def flip_a_bit(path: Path) -> None:
+    """Damage a file in its middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def same(content: Content) -> Content:
+    """Edit nothing."""
+    return content
