@@ -20,6 +20,7 @@ from safetensors.numpy import save
 
 from model_registry.errors import ArtifactError
 from model_registry.forest import FEATURES, LARGEST, Forest, frozen_array, require
+from model_registry.scoring import raw_scores
 
 __all__ = [
     "Algorithm",
@@ -236,8 +237,6 @@ def _tensors(data: bytes) -> dict[str, npt.NDArray[Any]]:
 
 def check_golden(artifact: Artifact) -> None:
     """Replay the golden vectors; raise :class:`ArtifactError` if any raw score differs in any bit."""
-    from model_registry.scoring import raw_scores  # here, so that listing a registry does not wait for numba
-
     scores = raw_scores(artifact.forest, artifact.golden_rows)
     wrong = np.flatnonzero(scores.view(np.uint64) != artifact.golden_scores.view(np.uint64))
     if len(wrong):

@@ -24,7 +24,7 @@ LARGEST: Final = 1e9  # of a leaf's value, a slope or an intercept: sums of them
 
 # One node as the kernel walks it: 16 bytes, so that a step touches one cache line. Leaves lead to themselves.
 NODE: Final = np.dtype(
-    [("threshold", "<f4"), ("left", "<i4"), ("right", "<i4"), ("feature", "<i2"), ("missing_left", "<i2")]
+    [("threshold", "<f4"), ("left", "<i4"), ("right", "<i4"), ("feature", "<i2"), ("missing_left", "<i2")], align=True
 )
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {
     "roots": np.dtype(np.int32),
