@@ -43,7 +43,14 @@ def registry_option(command: Command) -> Command:
 
 def _keys_option(command: Command) -> Command:
     return click.option(
-        "--keys", "keys_dir", type=_FOLDER, default="var/keys", show_default=True, help="Folder of the private keys."
+        "--keys",
+        "keys_dir",
+        type=_FOLDER,
+        envvar="TIDEGATE_KEYS",
+        default="var/keys",
+        show_default=True,
+        show_envvar=True,
+        help="Folder of the private keys.",
     )(command)
 
 

@@ -69,6 +69,11 @@ def test_keys_show_prints_ids_and_public_keys_only(signer: Signer, tmp_path: Pat
     assert [key["role"] for key in json.loads(as_json.out)["keys"]] == ["root", "targets"]
 
 
+def test_the_keys_are_found_by_the_environment(signer: Signer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEGATE_KEYS", str(tmp_path / "keys"))
+    assert signer.keyid in tidegate_command("keys", "show").out
+
+
 def test_keys_show_without_keys(tmp_path: Path) -> None:
     code, _, err = tidegate_command("keys", "show", "--keys", tmp_path)
     assert (code, "keys init" in err) == (2, True)
