@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from detection.detector import Detector
 from scipy.stats import beta
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from detection.detector import Detector
 from detection.verdict import THREATS, Decisions, Kind
 from training.calibration import calibration_error
 from training.datasets import Dataset
@@ -37,10 +37,11 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class LabelRecall:
-    """Flows of one original label or attack, and the share that got the verdict of their kind or another threat's."""
+    """Flows of one attack or original label, and the share that was flagged as any threat."""
 
     rows: int
     recall: float
+    is_attack: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,13 @@ def _final(decisions: Decisions, data: Dataset) -> Measures:
 
 
 def _labels(decisions: Decisions, data: Dataset) -> dict[str, LabelRecall]:
-    """Per attack and original label; for benign ones, the share that was flagged."""
     flagged = np.isin(decisions.kind, THREATS)
     return {
-        str(name): LabelRecall(rows=int(rows.sum()), recall=float(flagged[rows].mean()))
+        str(name): LabelRecall(
+            rows=int(rows.sum()),
+            recall=float(flagged[rows].mean()),
+            is_attack=bool((data.truth[rows] != Kind.BENIGN).any()),
+        )
         for name in np.unique(data.attack)
         if name and (rows := data.attack == name).any()
     }

@@ -1,0 +1,1 @@
+"""From traffic to features."""

@@ -1,0 +1,1 @@
+"""From features to models, and how good they are."""

@@ -1,0 +1,1 @@
+"""From models that passed their gates to a signed manifest."""

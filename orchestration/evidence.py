@@ -1,0 +1,66 @@
+"""What signing needs to see: that exactly the bytes to be published have passed every gate. It fails closed.
+
+A failing blocking check stops what is downstream in its own run only; a later run of the downstream asset alone
+would succeed. So whoever signs asks again, here: for each asset, its declared checks' latest results must have
+passed, and must name the digest of the very bytes in hand. A result about other bytes counts as none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import dagster as dg
+
+from orchestration.checking import DETAIL
+from orchestration.storage import DIGEST
+from training.errors import GateError
+from training.gates import GateResult
+
+
+def passed_gates(
+    instance: dg.DagsterInstance, asset: str, digest: str, checks: Iterable[dg.AssetCheckKey]
+) -> dict[str, GateResult]:
+    """Return the results of an asset's checks, by name.
+
+    Raises:
+        GateError: a check has no result, failed, or looked at other bytes than those with this SHA-256.
+    """
+    results = {}
+    for key in sorted(checks, key=lambda key: key.name):
+        record = instance.get_latest_asset_check_evaluation_record(key)
+        evaluation = None if record is None else record.evaluation
+        if evaluation is None:
+            raise GateError(
+                f"nothing is published: the check {key.name} of {asset} has no result; "
+                f"run the whole job, `tidegate train`, or the checks of {asset}"
+            )
+        judged = text(evaluation.metadata, DIGEST)
+        if judged != digest:
+            raise GateError(
+                f"nothing is published: the check {key.name} looked at another {asset} ({judged[:12] or 'unnamed'}) "
+                f"than the one to be published ({digest[:12]}); run the checks of {asset} again"
+            )
+        detail = text(evaluation.metadata, DETAIL)
+        if not evaluation.passed:
+            raise GateError(f"nothing is published: the check {key.name} of {asset} failed: {detail}")
+        results[key.name] = GateResult(True, detail)
+    return results
+
+
+def materialization_metadata(instance: dg.DagsterInstance, asset: str, digest: str) -> dict[str, Any]:
+    """Return what was recorded when an asset's present bytes were made. Raises GateError if they were made unseen."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    metadata = {} if event is None or event.asset_materialization is None else event.asset_materialization.metadata
+    if text(metadata, DIGEST) != digest:
+        raise GateError(
+            f"nothing is published: the stored {asset} ({digest[:12]}) is not the one that Dagster saw being made; "
+            f"materialize {asset} again"
+        )
+    return {name: value.value for name, value in metadata.items()}
+
+
+def text(metadata: Any, name: str) -> str:
+    """Return a metadata entry as text, empty when it is not there."""
+    value = metadata.get(name)
+    return "" if value is None else str(value.value)

@@ -1,0 +1,43 @@
+"""Where things are, as typed Dagster resources; settings by environment, so that deployments differ by nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from model_registry.keys import Signer, load_signer
+from model_registry.registry import Registry
+
+VAR = Path("var")
+
+
+class SigningRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]  # the base's parameter is its own subject
+    """The registry to publish to, and the folder of the key that signs. The key is read only to sign."""
+
+    registry_folder: str
+    keys_folder: str
+
+    def open(self) -> Registry:
+        """Return the registry."""
+        return Registry(self.registry_folder)
+
+    def signer(self) -> Signer:
+        """Read the targets key. Raises TidegateError when it is missing, or readable by others."""
+        return load_signer(Path(self.keys_folder), "targets")
+
+
+def default_registry() -> str:
+    """TIDEGATE_REGISTRY, else ``var/registry``."""
+    return os.environ.get("TIDEGATE_REGISTRY", str(VAR / "registry"))
+
+
+def default_keys() -> str:
+    """TIDEGATE_KEYS, else ``var/keys``."""
+    return os.environ.get("TIDEGATE_KEYS", str(VAR / "keys"))
+
+
+def default_store() -> str:
+    """TIDEGATE_STORE, else ``var/store``."""
+    return os.environ.get("TIDEGATE_STORE", str(VAR / "store"))

@@ -1,0 +1,27 @@
+"""The outcome of an evaluation, as an asset: what was measured, and of exactly which parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from training.evaluation import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An evaluation with the digests of what it judged: each model and the data, all SHA-256 in hex."""
+
+    evaluation: Evaluation
+    judged: dict[str, str]
+
+
+def trial_to_json(trial: Trial) -> bytes:
+    """Write a trial as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(trial), indent=2)
+
+
+def trial_from_json(data: bytes) -> Trial:
+    """Read what :func:`trial_to_json` wrote."""
+    return msgspec.json.decode(data, type=Trial)

@@ -1,0 +1,47 @@
+"""From trained parts to a detector: the rules that ship, baselines of ordinary traffic, and the ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from detection.detector import Detector
+from detection.engines.math import Baselines, fit_baselines
+from detection.engines.rules import default_rules, parse_rules
+from detection.ensemble import Ensemble, EnsembleError, PerThreat, default_ensemble, fit_confidence
+from detection.verdict import THREATS, Kind
+from model_registry.artifact import Artifact
+from training.datasets import Dataset
+from training.errors import TrainingError
+
+
+def assemble(models: Mapping[str, Artifact], baselines: Baselines, ensemble: Ensemble) -> Detector:
+    """Put a detector together from parts that are not registered yet."""
+    return Detector(parse_rules(default_rules()), baselines, models, ensemble)
+
+
+def baselines_of(train: Dataset) -> Baselines:
+    """Fit the math engine's baselines on the benign flows of the training part."""
+    return fit_baselines(train.of(Kind.BENIGN).features)
+
+
+def calibrated_ensemble(models: Mapping[str, Artifact], baselines: Baselines, validation: Dataset) -> Ensemble:
+    """Fit the confidence of the final verdict to validation flows; weights and limits are the default ones.
+
+    Raises TrainingError when validation lacks a threat.
+    """
+    start = default_ensemble()
+    known = validation.of(Kind.BENIGN, *THREATS)
+    support = assemble(models, baselines, start).decide(known.features).support
+    fitted = {}
+    for column, threat in enumerate(THREATS):
+        try:
+            fitted[threat.label] = fit_confidence(support[:, column], known.truth == threat)
+        except EnsembleError as error:
+            raise TrainingError(f"the confidence in {threat.label} cannot be calibrated: {error}") from error
+    return msgspec.structs.replace(
+        start,
+        slope=PerThreat(**{name: slope for name, (slope, _) in fitted.items()}),
+        intercept=PerThreat(**{name: intercept for name, (_, intercept) in fitted.items()}),
+    )
