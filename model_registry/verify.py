@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -18,6 +19,7 @@ from model_registry.registry import Registry, open_artifact
 from model_registry.trust import TrustedMetadata, root_name
 
 _MAX_KEY: Final = 64 * 1024  # bytes; a longer file is not looked into for a private key
+_ROOT: Final = re.compile(r"[1-9][0-9]*\.root\.json")
 _MARKS: Final = (b"PRIVATE KEY", b'"private"')  # PEM and OpenSSH files, and Tidegate's own
 
 
@@ -159,7 +161,7 @@ class _Verifier:
         for entry in entries:
             name = prefix + entry.name
             if name not in self._accounted:
-                self._failed(name, TrustError(_describe(folder, entry)))
+                self._failed(name, TrustError(_describe(folder, entry, name)))
             elif name == FOLDER and entry.kind != "folder":
                 self._failed(name, TrustError("not a folder"))
             elif name == LOCK and (entry.kind != "file" or (folder.path / LOCK).lstat().st_size):
@@ -172,7 +174,9 @@ class _Verifier:
         self.checks.append(Check(file, False, str(error).removeprefix(f"{file}: ")))
 
 
-def _describe(folder: Folder, entry: Entry) -> str:
+def _describe(folder: Folder, entry: Entry, name: str) -> str:
+    if name == MANIFEST or _ROOT.fullmatch(name):
+        return "not verified, because no trusted root leads to it; restore the roots before it"
     if entry.kind == "link":
         return "a symbolic link, which does not belong here; delete it"
     if entry.kind == "file":

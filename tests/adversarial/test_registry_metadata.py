@@ -161,6 +161,17 @@ def test_a_second_root_that_nobody_introduced(registry: Path) -> None:
         Registry(registry).load()
 
 
+def test_a_root_that_leaves_a_gap(registry: Path) -> None:
+    shutil.copy(registry / ROOT, registry / "3.root.json")
+    assert_refused(registry, "3.root.json", "no trusted root leads to it")
+
+
+def test_nobody_is_told_to_delete_what_only_lacks_its_root(registry: Path) -> None:
+    (registry / ROOT).write_bytes(b"")
+    assert_refused(registry, MANIFEST, "not verified, because no trusted root leads to it; restore")
+    assert "delete" not in verify(registry).out
+
+
 def test_a_root_with_its_threshold_lowered(registry: Path, folder: Path) -> None:
     # Two of two root keys are asked for; one holder alone must not be able to change that.
     first, second = load_signer(folder / "keys", "root"), load_signer(folder / "keys", "targets")

@@ -144,7 +144,8 @@ def test_an_old_artifact_signed_in_place_of_anothers(registry: Path, signer: Sig
 
 
 @pytest.mark.parametrize(
-    "name", ["README.txt", ".hidden", "2.root.json.bak", "3.root.json", "blobs/notes.txt", f"blobs/{'0' * 64}", "x.tmp"]
+    "name",
+    ["README.txt", ".hidden", "2.root.json.bak", "02.root.json", "blobs/notes.txt", f"blobs/{'0' * 64}", "x.tmp"],
 )
 def test_an_extra_file(registry: Path, name: str) -> None:
     (registry / name).write_bytes(b"extra")
