@@ -33,7 +33,6 @@ from flows.catalogue import INDEX
 from flows.errors import TidegateError
 
 QUANTILE: Final = 0.995  # of the benign z: the limit
-LEAST_LIMIT: Final = 6.0  # however calm the benign traffic was
 LEAST_ROWS: Final = 200  # benign flows a baseline must rest on
 MAX_BYTES: Final = 65_536
 _MAD_TO_SIGMA: Final = 1.4826
@@ -63,7 +62,8 @@ class Statistic:
         threat: what it supports beyond its limit.
         initiated: the direction it judges: 1 flows that the key host began, 0 flows that the peer began.
         guard, least: it judges only where the feature ``guard`` is at least ``least``.
-        least_spread: floor of the spread, in the unit of the measure.
+        least_spread, least_limit: floors of the baseline's spread (in the measure's unit) and limit (of z), should the
+            benign traffic be very calm.
         two_sided: whether unusually small counts as well.
         tcp_only: whether it judges only TCP flows.
     """
@@ -77,6 +77,7 @@ class Statistic:
     least_spread: float
     two_sided: bool = False
     tcp_only: bool = False
+    least_limit: float = 6.0
     measure: Callable[[Floats], Floats] = _as_is
 
     def values(self, features: Features) -> Floats:
@@ -121,6 +122,7 @@ STATISTICS: Final = (
         8,
         0.25,
         tcp_only=True,  # clocks are set over UDP, with a regularity that no beacon reaches
+        least_limit=3.0,  # regularity is bounded, and ordinary pairs spread over most of its range
         measure=_bits_of_regularity,
     ),
 )
@@ -156,7 +158,7 @@ class Reading:
 
 
 def fit_baselines(benign: Features, quantile: float = QUANTILE) -> Baselines:
-    """Fit the baselines on benign flows, float32[n, 120]; the limit is the given quantile of their z, at least 6.
+    """Fit the baselines on benign flows, float32[n, 120]; the limit is the given quantile of their z, or its floor.
 
     Raises:
         BaselinesError: the matrix has another shape, or no statistic finds enough benign flows to judge.
@@ -172,7 +174,7 @@ def fit_baselines(benign: Features, quantile: float = QUANTILE) -> Baselines:
         median = float(np.median(values))
         spread = max(_MAD_TO_SIGMA * float(np.median(np.abs(values - median))), statistic.least_spread)
         limit = float(np.quantile(statistic.z(values, median, spread), quantile, method="higher"))
-        fitted[statistic.name] = Baseline(median, spread, max(limit, LEAST_LIMIT), len(values))
+        fitted[statistic.name] = Baseline(median, spread, max(limit, statistic.least_limit), len(values))
     if not fitted:
         raise BaselinesError(
             f"none of the {len(benign)} benign flows comes with enough of a past to judge by; give more traffic"
