@@ -31,9 +31,7 @@ TCP: Final = 6
 UDP: Final = 17
 ICMP: Final = 1
 
-IP_HEADER: Final = 20
-UDP_HEADER: Final = 8
-ICMP_HEADER: Final = 8
+TRANSPORT_HEADER: Final = 8  # of UDP and of ICMP echo
 MTU: Final = 1500
 EPHEMERAL: Final = (32768, 61000)
 
@@ -69,15 +67,20 @@ def running_times(starts: Array, gaps: Array, counts: Array) -> Array:
     ``gaps`` (s) has one value per event, grouped by row; each row's first gap is ignored.
     """
     rows = repeat_rows(counts)
-    total = np.cumsum(gaps)
+    total = np.append(np.cumsum(gaps), 0.0)  # so that rows without events at the end have something to point at
     first = np.cumsum(counts) - counts
-    return np.asarray(starts[rows] + total - total[np.minimum(first, max(len(total) - 1, 0))][rows])
+    return np.asarray(starts[rows] + total[:-1] - total[first][rows])
+
+
+def ip_header(src: Array) -> Array:
+    """IP header bytes of a packet from each address: 20 for IPv4, 40 for IPv6."""
+    return np.where(src[:, 0] == 0, 20.0, 40.0)
 
 
 def tcp_header(src: Array) -> Array:
     """IP + TCP header bytes of each connection: with or without timestamps, a habit of the initiator's system."""
     with_timestamps = (src[:, 1] * _HASH) >> np.uint64(63) == 0
-    return np.where(with_timestamps, IP_HEADER + 32, IP_HEADER + 20).astype(np.float64)
+    return ip_header(src) + np.where(with_timestamps, 32.0, 20.0)
 
 
 def tcp(
@@ -200,7 +203,8 @@ def datagrams(
     src_packets, src_payload = (np.broadcast_to(np.floor(value), n).astype(np.float64) for value in sent)
     dst_packets, dst_payload = (np.broadcast_to(np.floor(value), n).astype(np.float64) for value in received)
     src_payload, dst_payload = np.where(src_packets > 0, src_payload, 0.0), np.where(dst_packets > 0, dst_payload, 0.0)
-    header = IP_HEADER + (UDP_HEADER if protocol == UDP else ICMP_HEADER)
+    src = addresses(src, n)
+    header = ip_header(src) + TRANSPORT_HEADER
     ports: Columns = {"src_port": np.full(n, ABSENT), "dst_port": np.full(n, ABSENT)}
     if protocol == UDP:
         own = ephemeral_ports(rng, n) if src_port is None else np.broadcast_to(src_port, n)
@@ -209,7 +213,7 @@ def datagrams(
         {
             "start": start,
             "duration": np.asarray(duration, dtype=np.float64),
-            "src_addr": addresses(src, n),
+            "src_addr": src,
             "dst_addr": addresses(dst, n),
             **ports,
             "protocol": np.full(n, protocol),
@@ -247,6 +251,11 @@ def merge(parts: Sequence[Columns]) -> Columns:
 def end_times(columns: Columns) -> Array:
     """When each flow ended (s since 1970); a flow without duration ended when it started."""
     return np.asarray(columns["start"] + np.nan_to_num(columns["duration"]))
+
+
+def whole_microseconds(columns: Columns) -> Columns:
+    """Return the columns with times in whole microseconds, as exporters write them."""
+    return {**columns, **{name: np.round(columns[name], 6) for name in ("start", "duration")}}
 
 
 def _single_packets_unmeasured(columns: Columns) -> Columns:

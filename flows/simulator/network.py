@@ -15,6 +15,7 @@ _MAPPED: Final = np.uint64(0xFFFF << 32)
 _PUBLIC_OCTETS: Final = np.array(
     [o for o in range(1, 224) if o not in {10, 100, 127, 169, 172, 192, 198, 203}], dtype=np.uint64
 )
+_SERVERS: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,12 @@ class Network:
     """Who is there. Groups of hosts are ``uint64[k, 2]``, single hosts ``uint64[2]``."""
 
     clients: Array
+    clients6: Array  # the same clients' IPv6 addresses (unique local)
     web: Array
     mail: Array
     resolver: Array
     files: Array
+    files6: Array
     application: Array
     database: Array
     bastion: Array
@@ -72,18 +75,26 @@ def pick(rng: Generator, hosts: Array, n: int, skew: float = 0.0) -> Array:
 
 
 def draw_network(rng: Generator, subnet: str, clients: int) -> Network:
-    """Draw a network of ``clients`` clients and nine servers inside ``subnet`` (IPv4 CIDR), and its surroundings."""
+    """Draw a network of ``clients`` clients and nine servers inside ``subnet`` (IPv4 CIDR), and its surroundings.
+
+    Raises ValueError when the subnet is not one, or too small.
+    """
     parsed = ipaddress.IPv4Network(subnet)
     room = np.arange(1, parsed.num_addresses - 1, dtype=np.uint64) + np.uint64(int(parsed.network_address))
-    inside = _ipv4(rng.choice(room, clients + 9, replace=False))
+    if len(room) < clients + _SERVERS:
+        raise ValueError(f"{subnet} has room for {len(room)} hosts, not for {clients} clients and {_SERVERS} servers")
+    inside = _ipv4(rng.choice(room, clients + _SERVERS, replace=False))
     people, servers = inside[:clients], inside[clients:]
     web, mail, resolver, files, application, database, bastion, monitor, backup = servers
+    site = int(rng.integers(0, 1 << 32))
     return Network(
         clients=people,
+        clients6=_unique_local(people, site),
         web=web,
         mail=mail,
         resolver=resolver,
         files=files,
+        files6=_unique_local(files[None], site)[0],
         application=application,
         database=database,
         bastion=bastion,
@@ -101,3 +112,9 @@ def draw_network(rng: Generator, subnet: str, clients: int) -> Network:
 
 def _ipv4(numbers: Array) -> Array:
     return np.stack([np.zeros(len(numbers), dtype=np.uint64), numbers | _MAPPED], axis=1)
+
+
+def _unique_local(hosts: Array, site: int) -> Array:
+    """IPv6 addresses in fd00::/8 for IPv4 hosts, with the IPv4 number as the last bits."""
+    high = np.uint64(0xFD << 56 | site << 16)
+    return np.stack([np.full(len(hosts), high), hosts[:, 1] & np.uint64(0xFFFFFFFF)], axis=1)

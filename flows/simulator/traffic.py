@@ -8,11 +8,12 @@ import numpy as np
 
 from flows.addresses import format_address
 from flows.batch import FlowBatch
-from flows.simulator.attacks import Attack, Scripted
-from flows.simulator.columns import Array, Columns, Generator, end_times, merge
-from flows.simulator.life import Span, benign_life
+from flows.simulator.attack import Attack, Scripted
+from flows.simulator.columns import Array, Columns, Generator, end_times, merge, whole_microseconds
+from flows.simulator.life import benign_life
 from flows.simulator.network import draw_network
 from flows.simulator.scenario import Scenario
+from flows.simulator.span import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,10 @@ def simulate(scenario: Scenario) -> SimulatedTraffic:
     """Draw the scenario's traffic: the same scenario gives the same bytes.
 
     Flows come in the order in which they end (start + duration), as an exporter writes them.
+
+    Raises:
+        ValueError: a network has no room for its clients, or an attack is too short or slow to cause any flow.
+        IndexError: an attack names a client that its network does not have.
     """
     parts: list[_Part] = []
     facts: list[AttackFacts] = []
@@ -64,11 +69,12 @@ def simulate(scenario: Scenario) -> SimulatedTraffic:
         network = draw_network(_dice(scenario, number, 0), capture.subnet, capture.clients)
         dice = _dice(scenario, number, 1)
         span = Span.draw(dice, start, capture.duration, capture.rate)
-        parts.append(_Part(benign_life(dice, network, span), number))
+        parts.append(_Part(whole_microseconds(benign_life(dice, network, span)), number))
         for position, attack in enumerate(capture.attacks):
             scripted = attack.flows(_dice(scenario, number, 2 + position), network, start)
-            parts.append(_Part(scripted.columns, number, attack.label, attack.name))
-            facts.append(_facts(attack, number, scripted))
+            written = whole_microseconds(scripted.columns)
+            parts.append(_Part(written, number, attack.label, attack.name))
+            facts.append(_facts(attack, number, scripted, written))
     columns = merge([part.columns for part in parts])
     order = np.argsort(end_times(columns), kind="stable")
     which = np.repeat(np.arange(len(parts)), [len(part) for part in parts])[order]
@@ -88,8 +94,12 @@ def _dice(scenario: Scenario, capture: int, stream: int) -> Generator:
     return np.random.default_rng([scenario.seed, capture, stream])
 
 
-def _facts(attack: Attack, capture: int, scripted: Scripted) -> AttackFacts:
-    start = scripted.columns["start"]
+def _facts(attack: Attack, capture: int, scripted: Scripted, written: Columns) -> AttackFacts:
+    start = written["start"]
+    if len(start) == 0:
+        raise ValueError(
+            f"{attack.name} at {attack.at} s of capture {capture} causes no flow: make it longer or faster"
+        )
     return AttackFacts(
         name=attack.name,
         label=attack.label,
@@ -97,7 +107,7 @@ def _facts(attack: Attack, capture: int, scripted: Scripted) -> AttackFacts:
         victim=_text(scripted.victim),
         actor="" if scripted.actor is None else _text(scripted.actor),
         start=float(start.min()),
-        end=float(end_times(scripted.columns).max()),
+        end=float(end_times(written).max()),
         flows=len(start),
     )
 
