@@ -18,7 +18,7 @@ from detection.detector import Detector, vote_word
 from detection.evidence import Evidence
 from detection.verdict import ENGINES, THREATS, Decisions, Features, Kind, Reason
 from flows.addresses import address_texts, format_address
-from flows.batch import FlowBatch
+from flows.batch import ABSENT, FlowBatch
 
 Document = dict[str, Any]
 
@@ -46,39 +46,39 @@ def verdict_documents(
         key_is_dst: bool[n], whether the destination is the key host.
         alert_ids: object[n], "" for none.
     """
-    flows = batch.take(rows)
-    sources, destinations = address_texts(flows.src_addr), address_texts(flows.dst_addr)
-    votes = [_votes(decisions.votes[engine][rows].tolist()) for engine in ENGINES]
-    documents = []
-    for position, (row, kind, reason, confidence, is_dst) in enumerate(
-        zip(
-            rows.tolist(),
-            decisions.kind[rows].tolist(),
-            decisions.reason[rows].tolist(),
-            decisions.confidence[rows].tolist(),
-            key_is_dst[rows].tolist(),
-            strict=True,
-        )
-    ):
-        source, destination = sources[position], destinations[position]
-        documents.append(
-            {
-                "id": ids[position],
-                "verdict": _KINDS[kind],
-                "confidence": _number(confidence),
-                "reason": _REASONS[reason],
-                "key_host": destination if is_dst else source,
-                "flow": _flow(flows, position, source, destination),
-                "votes": {engine: votes[nth][position] for nth, engine in enumerate(ENGINES)},
-                "technique": detector.technique(decisions, row),
-                "models": detector.fingerprints,
-                "degraded": list(detector.degraded),
-                "manifest_version": detector.manifest_version,
-                "experiment_arm": None,
-                "alert_id": alert_ids[row] or None,
-            }
-        )
-    return documents
+    flows = _flows(batch.take(rows))
+    source_is_key = (~key_is_dst[rows]).tolist()
+    columns = zip(
+        ids,
+        decisions.kind[rows].tolist(),
+        decisions.reason[rows].tolist(),
+        decisions.confidence[rows].tolist(),
+        flows,
+        source_is_key,
+        zip(*(_votes(decisions.votes[engine][rows].tolist()) for engine in ENGINES), strict=True),
+        [detector.technique(decisions, row) for row in rows.tolist()],
+        alert_ids[rows].tolist(),
+        strict=True,
+    )
+    models, degraded, version = detector.fingerprints, list(detector.degraded), detector.manifest_version
+    return [
+        {
+            "id": identity,
+            "verdict": _KINDS[kind],
+            "confidence": _number(confidence),
+            "reason": _REASONS[reason],
+            "key_host": flow["source" if from_key else "destination"]["address"],
+            "flow": flow,
+            "votes": dict(zip(ENGINES, votes, strict=True)),
+            "technique": technique,
+            "models": models,
+            "degraded": degraded,
+            "manifest_version": version,
+            "experiment_arm": None,
+            "alert_id": alert_id or None,
+        }
+        for identity, kind, reason, confidence, flow, from_key, votes, technique, alert_id in columns
+    ]
 
 
 def alert_document(
@@ -154,21 +154,28 @@ def _votes(log_odds: list[list[float]]) -> list[Document]:
     return [{"says": vote_word(row), "log_odds": dict(zip(_THREATS, row, strict=True))} for row in log_odds]
 
 
-def _flow(flows: FlowBatch, row: int, source: str, destination: str) -> Document:
-    protocol = int(flows.protocol[row])
-    return {
-        "start": _number(float(flows.start[row])),
-        "duration": _number(float(flows.duration[row])),
-        "source": {"address": source, "port": _port(flows.src_port[row])},
-        "destination": {"address": destination, "port": _port(flows.dst_port[row])},
-        "protocol": None if protocol < 0 else protocol,
-        "sensor_id": flows.sensor_id[row] or None,
-        "flow_id": flows.flow_id[row] or None,
-    }
+def _flows(batch: FlowBatch) -> list[Document]:
+    names = ("start", "duration", "src_port", "dst_port", "protocol", "sensor_id", "flow_id")
+    columns = [getattr(batch, name).tolist() for name in names]
+    ends = address_texts(batch.src_addr), address_texts(batch.dst_addr)
+    return [
+        {
+            "start": _number(start),
+            "duration": _number(duration),
+            "source": {"address": source, "port": _present(source_port)},
+            "destination": {"address": destination, "port": _present(destination_port)},
+            "protocol": _present(protocol),
+            "sensor_id": sensor_id or None,
+            "flow_id": flow_id or None,
+        }
+        for source, destination, start, duration, source_port, destination_port, protocol, sensor_id, flow_id in zip(
+            *ends, *columns, strict=True
+        )
+    ]
 
 
-def _port(port: Any) -> int | None:
-    return None if port < 0 else int(port)
+def _present(number: int) -> int | None:
+    return None if number == ABSENT else number
 
 
 def _number(value: float) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,6 @@ def no_votes(n: int) -> Floats:
     return np.zeros((n, len(THREATS)), dtype=np.float64)
 
 
-def column(threat: Any) -> int:
-    """The column of a threat in every ``[n, 3]`` array."""
-    return THREATS.index(Kind(threat))
+def column(threat: Kind) -> int:
+    """The column of a threat in every ``[n, 3]`` array. Raises ValueError for a kind that is no threat."""
+    return THREATS.index(threat)

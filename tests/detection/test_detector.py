@@ -14,10 +14,13 @@ from detection.engines.math import Baselines, BaselinesError
 from detection.engines.ml import MODELS
 from detection.engines.rules import RulesError, RuleSet, default_rules, parse_rules
 from detection.ensemble import EnsembleError, default_ensemble
+from detection.evidence import explain_score
 from detection.verdict import ENGINES, THREATS, Kind, Reason
 from flows.catalogue import INDEX
+from model_registry.artifact import Forest
 from model_registry.registry import Loaded
 from tests.support.features import Rows, calm_row
+from tests.support.models import forest_arrays, make_artifact, random_rows
 from tests.support.registries import tiny_artifact
 from tests.support.serving import serving_registry
 
@@ -127,6 +130,16 @@ def test_contributions_rest_and_base_are_the_raw_score(threat: Kind) -> None:
     assert model.contributions[0].feature == SEES[model.model]
     total = model.base + sum(one.contribution for one in model.contributions) + model.rest
     assert total == pytest.approx(model.raw_score, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_rest_of_many_contributions_is_not_lost(seed: int) -> None:
+    model = make_artifact(seed, forest=Forest(**forest_arrays(seed, trees=40)), name="ddos_lgbm")
+    for row in random_rows(seed, 20):
+        evidence = explain_score(model, row)
+        assert evidence.rest != 0.0
+        total = evidence.base + sum(one.contribution for one in evidence.contributions) + evidence.rest
+        assert total == pytest.approx(evidence.raw_score, abs=1e-9)
 
 
 def test_evidence_names_the_rules_and_does_without_a_model() -> None:

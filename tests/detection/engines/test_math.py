@@ -100,6 +100,14 @@ class TestEachStatistic:
         assert reading.vote == ENGINE.votes(row)[0].max()
 
 
+def test_its_reading_of_the_usual_shows_no_vote() -> None:
+    for statistic in STATISTICS:
+        usual = 0.4 if statistic.feature == "pair_regularity" else 10.0
+        (reading,) = ENGINE.readings(busy(statistic, usual)[0])
+        assert reading.z < reading.baseline.limit
+        assert reading.vote == 0.0
+
+
 def test_unusually_low_entropy_counts_and_few_peers_do_not() -> None:
     by_name = {statistic.name: statistic for statistic in STATISTICS}
     assert ENGINE.votes(busy(by_name["in_port_entropy_10s_shift"], 0.0)).any()
