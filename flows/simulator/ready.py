@@ -2,7 +2,7 @@
 
 ``training_scenario`` is six captures of six networks, one after the other with quiet gaps; every attack kind that
 models are trained on happens in each of them, every time with other parameters, so that any split in time has
-all kinds on both sides. ``live_scenario`` is one capture of a seventh network, with parameters outside those of
+all kinds on both sides. ``live_scenario`` is one capture of a seventh network, with other rates, periods and sizes than
 training, and one attack kind that training never shows.
 """
 
