@@ -50,6 +50,10 @@ class EmbeddedBroker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it at once, with all it holds."""
         self._owner = None
         self.bootstrap = ""
 

@@ -40,6 +40,7 @@ _SLICE_BYTES: Final = 256 * 1024
 _CHUNK_LINES: Final = 4096
 _PATIENCE_S: Final = 60.0
 _RETRY_S: Final = 0.5
+_CONNECT_S: Final = 10.0
 
 
 class ReplayError(TidegateError):
@@ -94,7 +95,7 @@ class Replayer:
         self._sink = Sink(settings, self._confirmed)
         self._started: float | None = None
         try:
-            if self._sink.missing_topics([settings.topic_flows], timeout_s=10.0):
+            if self._sink.missing_topics([settings.topic_flows], timeout_s=_CONNECT_S):
                 raise ReplayError(f"topic {settings.topic_flows} does not exist at {settings.bootstrap}; create it")
             if follow_group is not None or self._sink.embedded():
                 self._follower = Follower(settings, follow_group or settings.group)

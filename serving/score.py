@@ -49,7 +49,7 @@ def score(
     for name, reason in missing_models(detector, loaded).items():
         click.echo(f"tidegate: scoring without {name}: {reason}", err=True)
     pipeline = Pipeline(detector, home=HomeNetworks(settings.home), publish_all=settings.verdicts == "all")
-    for_people = sys.stdout.isatty() and not as_json
+    for_people = _for_people() and not as_json
     kinds: Counter[str] = Counter()
     undecodable = 0
     rows: list[dict[str, Any]] = []
@@ -67,6 +67,10 @@ def score(
         _print_table(rows, kinds.total() if settings.verdicts == "all" else kinds.total() - kinds["benign"])
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no flows"
     click.echo(f"{kinds.total()} flows: {counts}; {undecodable} undecodable lines", err=True)
+
+
+def _for_people() -> bool:
+    return sys.stdout.isatty()
 
 
 def _decided(pipeline: Pipeline, chunks: Iterable[FileChunk]) -> Iterator[tuple[FileChunk, Verdicts]]:

@@ -15,7 +15,7 @@ from serving.models import load_detector
 from serving.pipeline import Pipeline
 from tests.support.serving import Topics, serving_registry
 
-REAL_KAFKA = pytest.param("kafka_bootstrap", marks=[pytest.mark.real, pytest.mark.xdist_group("kafka")], id="kafka")
+REAL_KAFKA = pytest.param("kafka_bootstrap", marks=pytest.mark.real, id="kafka")
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,9 @@ def test_the_defaults_stand_without_any_setting() -> None:
 
 def test_options_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "tidegate.toml"
-    file.write_text('group = "file"\nbatch_size = 7\nlog_json = true\nhome = ["10.0.0.0/8", "fd00::/8"]\nformat = "zeek"\n')
+    file.write_text(
+        'group = "file"\nbatch_size = 7\nlog_json = true\nhome = ["10.0.0.0/8", "fd00::/8"]\nformat = "zeek"\n'
+    )
     environ = {"TIDEGATE_GROUP": "environment", "TIDEGATE_FORMAT": "canonical"}
     settings = load_settings(environ, file, {"group": "option"})
     assert (settings.group, settings.format, settings.batch_size) == ("option", "canonical", 7)
@@ -86,7 +88,7 @@ def test_a_mistaken_port_is_not_taken_for_one_of_kubernetes() -> None:
         load_settings({"TIDEGATE_PORT": "9090"})
 
 
-@pytest.mark.parametrize("text", ["batch_size = ", "\x00", 'batch_size = 1.5\n', "[kafka]\n", "group = 2026-01-01\n"])
+@pytest.mark.parametrize("text", ["batch_size = ", "\x00", "batch_size = 1.5\n", "[kafka]\n", "group = 2026-01-01\n"])
 def test_a_file_that_is_no_settings_file_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "tidegate.toml"
     file.write_text(text)

@@ -36,7 +36,9 @@ def test_what_is_no_flow_is_rejected_with_its_reason() -> None:
 
 
 def test_blank_messages_comments_and_headers_are_neither() -> None:
-    decoded, rejected = decode_messages([b"", b"  \n", b"#close\t2026", flow()], [None, None, b"zeek", None], "canonical")
+    decoded, rejected = decode_messages(
+        [b"", b"  \n", b"#close\t2026", flow()], [None, None, b"zeek", None], "canonical"
+    )
     assert (len(decoded), rejected) == (1, [])
 
 

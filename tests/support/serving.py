@@ -19,14 +19,22 @@ from typing import Any, Final, Self
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 
+from detection.detector import Detector
 from detection.engines.math import Baselines, baselines_to_json
 from detection.engines.rules import default_rules
 from detection.ensemble import default_ensemble, ensemble_to_json
 from flows.catalogue import INDEX, catalogue_json
+from flows.keying import HomeNetworks
 from model_registry.keys import load_signer
 from model_registry.manifest import Content
 from model_registry.registry import Registry, create_registry
 from serving.config import Settings
+from serving.loop import Loop
+from serving.metrics import Metrics
+from serving.pipeline import Pipeline
+from serving.sink import Sink
+from serving.status import Status
+from serving.stopping import Stop
 from tests.support.kafka import create_topic
 from tests.support.real import REPOSITORY
 from tests.support.registries import put_model, tiny_artifact
@@ -188,6 +196,39 @@ class Topics:
         return sum(max(0, position.offset) for position in offsets)
 
 
+class Running:
+    """The loop with what surrounds it, run step by step in the test's own thread."""
+
+    def __init__(self, settings: Settings, detector: Detector, make_sink: Callable[[Settings], Sink] = Sink) -> None:
+        self.metrics = Metrics()
+        self.status = Status(self.metrics)
+        self.status.block("kafka", "joining")
+        self.stop = Stop()
+        pipeline = Pipeline(
+            detector,
+            home=HomeNetworks(settings.home),
+            default_format=settings.format,
+            publish_all=settings.verdicts == "all",
+        )
+        self.loop = Loop(settings, pipeline, make_sink(settings), self.status, self.metrics, self.stop)
+
+    def until(self, condition: Callable[[], bool], timeout: float = 30.0) -> None:
+        """Step until ``condition`` holds; fail if it does not in time."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, self.status.ready()
+            self.loop.step()
+
+    def leave(self) -> None:
+        """Leave the group in good order."""
+        self.stop.request()
+        self.loop.run()
+
+    def count(self, name: str, **labels: str) -> float:
+        """A counter's value."""
+        return self.metrics.registry.get_sample_value(f"tidegate_{name}_total", labels) or 0.0
+
+
 class Served:
     """``tidegate serve`` as a process of its own."""
 
@@ -243,6 +284,12 @@ class Served:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+
+def header(message: Message, name: str) -> bytes | None:
+    """A message's header of that name, None without one."""
+    headers: Any = message.headers()
+    return next((value for known, value in headers or () if known == name), None)
 
 
 def get(port: int, path: str, method: str = "GET") -> tuple[int, Any]:
