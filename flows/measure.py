@@ -11,11 +11,11 @@ import numpy as np
 from numba import njit
 
 from flows.batch import ABSENT, State
+from flows.entropy import entropy
 from flows.pairs import count_pair
 from flows.state import (
     ANSWER_KNOWN,
     BYTES_KNOWN,
-    CLASSES,
     COUNTERS,
     FAILED,
     FLAGS_KNOWN,
@@ -27,32 +27,28 @@ from flows.state import (
     ONE_WAY,
     PACKETS,
     PACKETS_KNOWN,
-    PAIR_ANSWER_KNOWN,
-    PAIR_ANSWERED,
-    PAIR_BYTES_KNOWN,
-    PAIR_FIRST,
-    PAIR_FLOWS,
-    PAIR_RECEIVED,
-    PAIR_SENT,
     PEERS,
     PORT_CELLS,
+    PORT_CLASSES,
     PORTS,
+    PORTS_KNOWN,
     RECEIVED,
-    RHYTHM,
     SENT,
+    SIZE_CLASSES,
     STATE_KNOWN,
     STEPS_10,
     STEPS_60,
     SYN_ONLY,
     Array,
+    Record,
     Tables,
-    touch_host,
-    touch_pair,
 )
-from flows.windows import arrival_cusum, count_flow, peer_entropy, tell_time
+from flows.tables import touch_host, touch_pair
+from flows.windows import arrival_cusum, count_flow, peer_entropy, remember, tell_time
 
 OWN: Final = 60  # columns that need no past: groups "flow" and "ports"
 WINDOW_COLUMNS: Final = 10  # per window and way
+HOST_COLUMNS: Final = 8
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
@@ -63,6 +59,9 @@ FILE_SHARE = (20, 21, 139, 445, 548, 873, 2049)
 MAIL = (25, 110, 143, 465, 587, 993, 995)
 CHAT = (194, 5222, 5223, 6660, 6661, 6662, 6663, 6664, 6665, 6666, 6667, 6668, 6669, 6697, 7000)
 AMPLIFIER = (17, 19, 53, 69, 111, 123, 137, 161, 389, 427, 520, 1900, 3283, 3702, 5353, 11211)
+
+# Linear counting (Whang, Vander-Zanden and Taylor 1990): distinct ports from the number of cells they fall into.
+_DISTINCT: Final = PORT_CELLS * np.log(PORT_CELLS / np.maximum(PORT_CELLS - np.arange(PORT_CELLS + 1), 1))
 
 FAILURES = (int(State.ATTEMPT), int(State.REJECTED))
 _STATES = len(State)
@@ -234,23 +233,25 @@ def _past(tables: Tables, flows: Columns, i: int, row: Array, amounts: Array) ->
     into = flows.key_is_dst[i]
     key = flows.dst_addr[i] if into else flows.src_addr[i]
     peer = flows.src_addr[i] if into else flows.dst_addr[i]
-    host = touch_host(tables, key[0], key[1])
-    tell_time(tables, host, flows.end[i])
-    pair = touch_pair(tables, host, peer[0], peer[1])
+    host_slot = touch_host(tables, key[0], key[1])
+    pair_slot = touch_pair(tables, host_slot, peer[0], peer[1])
+    host = tables.hosts[host_slot]
+    pair = tables.pairs[pair_slot]
     sent = _counted(row[3])
     received = _counted(row[4])
-    _amounts(row, sent, received, tables.pair_counts[pair, PAIR_FLOWS] == 0, amounts)
-    count_flow(tables, host, pair, 0 if into else 1, amounts, flows.dst_port[i], row[8])
-    count_pair(tables, pair, flows.start[i], sent, received, row[19])
+    port = flows.dst_port[i]
+    _amounts(row, sent, received, port, pair.flows == 0, amounts)
+    tell_time(host, flows.end[i])
+    count_flow(host, pair, 0 if into else 1, amounts, port, row[8])
+    remember(host, tables.pairs, pair_slot)
+    count_pair(pair, flows.start[i], sent, received, row[19])
     column = OWN
     for way in range(2):
-        _window(tables.sums_10[host, STEPS_10, way], tables.classes_10[host, STEPS_10, way], row, column)
+        _window(host.sums_10[STEPS_10, way], host.weights_10[way], row, column)
+        _window(host.sums_60[STEPS_60, way], host.weights_60[way], row, column + 2 * WINDOW_COLUMNS)
         column += WINDOW_COLUMNS
-    for way in range(2):
-        _window(tables.sums_60[host, STEPS_60, way], tables.classes_60[host, STEPS_60, way], row, column)
-        column += WINDOW_COLUMNS
-    _host(tables, host, row, column)
-    _pair(tables, pair, flows.start[i], row, column + 8)
+    _host(host, row, OWN + 4 * WINDOW_COLUMNS)
+    _pair(pair, flows.start[i], row, OWN + 4 * WINDOW_COLUMNS + HOST_COLUMNS)
 
 
 @njit(cache=True, nogil=True)
@@ -260,10 +261,11 @@ def _counted(number: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _amounts(row: Array, sent: float, received: float, is_new: bool, amounts: Array) -> None:
+def _amounts(row: Array, sent: float, received: float, port: int, is_new: bool, amounts: Array) -> None:
     amounts[:] = 0
     amounts[FLOWS] = 1
     amounts[NEW_PEERS] = 1 if is_new else 0
+    amounts[PORTS_KNOWN] = 1 if port >= 0 else 0
     if not np.isnan(row[7]):
         amounts[PACKETS_KNOWN] = 1
         amounts[PACKETS] = np.int64(_counted(row[7]))
@@ -283,66 +285,44 @@ def _amounts(row: Array, sent: float, received: float, is_new: bool, amounts: Ar
 
 
 @njit(cache=True, nogil=True)
-def _entropy(counts: Array) -> float:
-    """Shannon entropy of a histogram, in bits; NaN when it is empty."""
-    total = 0
-    weighted = 0.0
-    for one in range(CLASSES):
-        count = counts[one]
-        if count > 0:
-            total += count
-            weighted += count * np.log2(np.float64(count))
-    return float(np.log2(np.float64(total)) - weighted / total) if total > 0 else np.nan
-
-
-@njit(cache=True, nogil=True)
-def _distinct(cells: int) -> float:
-    """Linear counting (Whang, Vander-Zanden and Taylor 1990): distinct ports from the cells they fall into."""
-    empty = max(PORT_CELLS - cells, 1)
-    return float(PORT_CELLS * np.log(PORT_CELLS / np.float64(empty)))
-
-
-@njit(cache=True, nogil=True)
-def _window(sums: Array, classes: Array, row: Array, column: int) -> None:
+def _window(sums: Array, weights: Array, row: Array, column: int) -> None:
     flows = sums[FLOWS]
     row[column] = flows
     row[column + 1] = sums[SENT] + sums[RECEIVED] if sums[BYTES_KNOWN] > 0 or flows == 0 else np.nan
     row[column + 2] = sums[PACKETS] if sums[PACKETS_KNOWN] > 0 or flows == 0 else np.nan
     row[column + 3] = sums[PEERS]
-    row[column + 4] = _distinct(sums[PORTS])
+    row[column + 4] = _DISTINCT[sums[PORTS]]
     row[column + 5] = _divide(np.float64(sums[SYN_ONLY]), np.float64(sums[FLAGS_KNOWN]))
     row[column + 6] = _divide(np.float64(sums[FAILED]), np.float64(sums[STATE_KNOWN]))
     row[column + 7] = _divide(np.float64(sums[ONE_WAY]), np.float64(sums[ANSWER_KNOWN]))
-    row[column + 8] = _entropy(classes[0])
-    row[column + 9] = _entropy(classes[1])
+    row[column + 8] = entropy(sums[PORTS_KNOWN], weights[PORT_CLASSES])
+    row[column + 9] = entropy(sums[BYTES_KNOWN], weights[SIZE_CLASSES])
 
 
 @njit(cache=True, nogil=True)
-def _host(tables: Tables, host: int, row: Array, column: int) -> None:
-    minute = tables.sums_60[host, STEPS_60]
-    moment = tables.sums_10[host, STEPS_10]
-    row[column] = peer_entropy(tables, host)
+def _host(host: Record, row: Array, column: int) -> None:
+    moment = host.sums_10[STEPS_10]
+    minute = host.sums_60[STEPS_60]
+    row[column] = peer_entropy(host)
     for way in range(2):
         flows = np.float64(minute[way, FLOWS])
         row[column + 1 + way] = _divide(np.float64(minute[way, NEW_PEERS]), flows)
         row[column + 3 + way] = _divide(6.0 * moment[way, FLOWS], flows)
-    row[column + 5] = arrival_cusum(tables, host)
+    row[column + 5] = arrival_cusum(host)
     row[column + 6] = np.nan
     if minute[0, BYTES_KNOWN] + minute[1, BYTES_KNOWN] > 0:
         received = np.float64(minute[0, RECEIVED] + minute[1, RECEIVED])
         row[column + 6] = _log_ratio(received, np.float64(minute[0, SENT] + minute[1, SENT]))
-    row[column + 7] = tables.host_flows[host]
+    row[column + 7] = host.flows
 
 
 @njit(cache=True, nogil=True)
-def _pair(tables: Tables, pair: int, start: int, row: Array, column: int) -> None:
-    counts = tables.pair_counts[pair]
-    row[column] = counts[PAIR_FLOWS]
-    row[column + 1] = (start - counts[PAIR_FIRST]) / MICROSECONDS
-    row[column + 2] = tables.pair_beats[pair]
-    for one in range(RHYTHM):
-        row[column + 3 + one] = tables.pair_rhythm[pair, one]
-    row[column + 10] = _divide(np.float64(counts[PAIR_ANSWERED]), np.float64(counts[PAIR_ANSWER_KNOWN]))
+def _pair(pair: Record, start: int, row: Array, column: int) -> None:
+    row[column] = pair.flows
+    row[column + 1] = (start - pair.first) / MICROSECONDS
+    row[column + 2] = pair.beats
+    row[column + 3 : column + 10] = pair.rhythm
+    row[column + 10] = _divide(np.float64(pair.answered), np.float64(pair.answer_known))
     row[column + 11] = np.nan
-    if counts[PAIR_BYTES_KNOWN] > 0:
-        row[column + 11] = _log_ratio(np.float64(counts[PAIR_RECEIVED]), np.float64(counts[PAIR_SENT]))
+    if pair.bytes_known > 0:
+        row[column + 11] = _log_ratio(np.float64(pair.received), np.float64(pair.sent))

@@ -11,48 +11,34 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from flows.state import (
-    BEAT_GAP,
-    BEATS,
-    MICROSECONDS,
-    PAIR_ANSWER_KNOWN,
-    PAIR_ANSWERED,
-    PAIR_BYTES_KNOWN,
-    PAIR_FIRST,
-    PAIR_FLOWS,
-    PAIR_RECEIVED,
-    PAIR_SENT,
-    Array,
-    Tables,
-)
+from flows.state import BEAT_GAP, BEATS, MICROSECONDS, Array, Record
 
 MOST_TOTAL = 2**62  # where a pair's total stops
 FEWEST_BEATS = 4  # three intervals: below, spread and skewness say nothing
 
 
 @njit(cache=True, nogil=True)
-def count_pair(tables: Tables, pair: int, start: int, sent: float, received: float, answered: float) -> None:
+def count_pair(pair: Record, start: int, sent: float, received: float, answered: float) -> None:
     """Count one flow: start in microseconds, bytes sent by and received by the key host, answered 0, 1 or NaN."""
-    counts = tables.pair_counts[pair]
-    if counts[PAIR_FLOWS] == 0 or start < counts[PAIR_FIRST]:
-        counts[PAIR_FIRST] = start
-    counts[PAIR_FLOWS] += 1
+    if pair.flows == 0 or start < pair.first:
+        pair.first = start
+    pair.flows += 1
     if not np.isnan(answered):
-        counts[PAIR_ANSWER_KNOWN] += 1
-        counts[PAIR_ANSWERED] += np.int64(answered)
+        pair.answer_known += 1
+        pair.answered += np.int64(answered)
     if not np.isnan(sent + received):
-        counts[PAIR_BYTES_KNOWN] += 1
-        counts[PAIR_SENT] = min(counts[PAIR_SENT] + np.int64(sent), MOST_TOTAL)
-        counts[PAIR_RECEIVED] = min(counts[PAIR_RECEIVED] + np.int64(received), MOST_TOTAL)
-    if _add_beat(tables, pair, start, sent):
-        _listen(tables, pair)
+        pair.bytes_known += 1
+        pair.sent = min(pair.sent + np.int64(sent), MOST_TOTAL)
+        pair.received = min(pair.received + np.int64(received), MOST_TOTAL)
+    if _add_beat(pair, start, sent):
+        _listen(pair)
 
 
 @njit(cache=True, nogil=True)
-def _add_beat(tables: Tables, pair: int, start: int, sent: float) -> bool:
-    starts = tables.pair_starts[pair]
-    sizes = tables.pair_sizes[pair]
-    held = tables.pair_beats[pair]
+def _add_beat(pair: Record, start: int, sent: float) -> bool:
+    starts = pair.starts
+    sizes = pair.sizes
+    held = pair.beats
     place = held  # of the first kept beat that is later than this start
     while place > 0 and starts[place - 1] > start:
         place -= 1
@@ -71,10 +57,22 @@ def _add_beat(tables: Tables, pair: int, start: int, sent: float) -> bool:
         for i in range(held, place, -1):
             starts[i] = starts[i - 1]
             sizes[i] = sizes[i - 1]
-        tables.pair_beats[pair] = held + 1
+        pair.beats = held + 1
     starts[place] = start
     sizes[place] = sent
     return True
+
+
+@njit(cache=True, nogil=True)
+def _sort(values: Array) -> None:
+    """Sort a few values in place, by insertion."""
+    for i in range(1, len(values)):
+        value = values[i]
+        place = i
+        while place > 0 and values[place - 1] > value:
+            values[place] = values[place - 1]
+            place -= 1
+        values[place] = value
 
 
 @njit(cache=True, nogil=True)
@@ -89,25 +87,34 @@ def _quantile(ordered: Array, share: float) -> float:
 @njit(cache=True, nogil=True)
 def _spread(ordered: Array, median: float) -> float:
     """Median absolute deviation relative to the median (at least 1)."""
-    deviations = np.sort(np.abs(ordered - median))
+    deviations = np.abs(ordered - median)
+    _sort(deviations)
     return _quantile(deviations, 0.5) / max(median, 1.0)
 
 
 @njit(cache=True, nogil=True)
-def _listen(tables: Tables, pair: int) -> None:
-    """Recompute ``pair_rhythm``: interval, its spread, skew and cv; size spread, size; regularity."""
-    rhythm = tables.pair_rhythm[pair]
+def _listen(pair: Record) -> None:
+    """Recompute ``rhythm``: interval, its spread, skew and cv; size spread, size; regularity."""
+    rhythm = pair.rhythm
     rhythm[:] = np.nan
-    held = tables.pair_beats[pair]
-    sizes = tables.pair_sizes[pair, :held]
-    known = np.sort(sizes[~np.isnan(sizes)])
-    if len(known) > 0:
-        rhythm[5] = _quantile(known, 0.5)
-        rhythm[4] = _spread(known, rhythm[5])
+    held = pair.beats
+    values = np.empty(BEATS)
+    known = 0
+    for beat in range(held):
+        if not np.isnan(pair.sizes[beat]):
+            values[known] = pair.sizes[beat]
+            known += 1
+    if known > 0:
+        sizes = values[:known]
+        _sort(sizes)
+        rhythm[5] = _quantile(sizes, 0.5)
+        rhythm[4] = _spread(sizes, rhythm[5])
     if held < 2:
         return
-    starts = tables.pair_starts[pair, :held]
-    gaps = np.sort((starts[1:] - starts[:-1]) / MICROSECONDS)
+    gaps = values[: held - 1]
+    for beat in range(held - 1):
+        gaps[beat] = (pair.starts[beat + 1] - pair.starts[beat]) / MICROSECONDS
+    _sort(gaps)
     median = _quantile(gaps, 0.5)
     low = _quantile(gaps, 0.25)
     high = _quantile(gaps, 0.75)

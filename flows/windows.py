@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from flows.entropy import entropy, weight
 from flows.state import (
     CLASSES,
     COUNTERS,
@@ -35,39 +36,38 @@ from flows.state import (
     STEPS_60,
     STRETCH,
     Array,
-    Tables,
+    Record,
 )
 
 NEVER = -1000  # a step that has left every window
 
 
 @njit(cache=True, nogil=True)
-def tell_time(tables: Tables, host: int, end: int) -> None:
+def tell_time(host: Record, end: int) -> None:
     """Move a host's clock (microseconds) by the end of its next flow, and its windows with it."""
-    clock = tables.host_clock[host]
-    flows = tables.host_flows[host]
-    if flows == 0 or (flows == 1 and clock[1] - end > LEAP):
-        clock[0] = end
-        clock[1] = end
-        tables.host_step[host] = 1
+    if host.flows == 0 or (host.flows == 1 and host.clock - end > LEAP):
+        host.origin = end
+        host.clock = end
+        host.step = 1
         return
-    ahead = end - clock[1]
-    limit = LEAP << min(clock[2], MAX_LEAPS)
-    clock[2] = clock[2] + 1 if ahead > LEAP else 0
+    ahead = end - host.clock
+    limit = LEAP << min(host.leaps, MAX_LEAPS)
+    host.leaps = host.leaps + 1 if ahead > LEAP else 0
     if ahead <= 0:
         return
-    clock[1] += min(ahead, limit)
-    step = 1 + (clock[1] - clock[0]) // MICROSECONDS
-    if step > tables.host_step[host]:
-        _close_seconds(tables, host, step)
-        _slide(tables.sums_10[host], tables.classes_10[host], STEPS_10, tables.host_step[host], step)
-        before = tables.host_step[host] // SECONDS_PER_STEP_60
-        _slide(tables.sums_60[host], tables.classes_60[host], STEPS_60, before, step // SECONDS_PER_STEP_60)
-        tables.host_step[host] = step
+    host.clock += min(ahead, limit)
+    step = 1 + (host.clock - host.origin) // MICROSECONDS
+    if step > host.step:
+        _close_seconds(host, step)
+        _slide(host.sums_10, host.classes_10, host.weights_10, STEPS_10, host.step, step)
+        before = host.step // SECONDS_PER_STEP_60
+        now = step // SECONDS_PER_STEP_60
+        _slide(host.sums_60, host.classes_60, host.weights_60, STEPS_60, before, now)
+        host.step = step
 
 
 @njit(cache=True, nogil=True)
-def _slide(sums: Array, classes: Array, steps: int, before: int, now: int) -> None:
+def _slide(sums: Array, classes: Array, weights: Array, steps: int, before: int, now: int) -> None:
     """Take the steps that have left the window out of the total, which lies behind the last step."""
     for step in range(max(before + 1, now - steps + 1), now + 1):
         place = step % steps
@@ -79,94 +79,105 @@ def _slide(sums: Array, classes: Array, steps: int, before: int, now: int) -> No
                 sums[place, way, counter] = 0
             for kind in range(2):
                 for one in range(CLASSES):
-                    classes[steps, way, kind, one] -= classes[place, way, kind, one]
-                    classes[place, way, kind, one] = 0
+                    leaving = classes[place, way, kind, one]
+                    if leaving > 0:
+                        _classify(classes[steps], weights, way, kind, one, -leaving)
+                        classes[place, way, kind, one] = 0
 
 
 @njit(cache=True, nogil=True)
-def _close_seconds(tables: Tables, host: int, step: int) -> None:
+def _classify(totals: Array, weights: Array, way: int, kind: int, one: int, change: int) -> None:
+    count = int(totals[way, kind, one])
+    weights[way, kind] += weight(count + change) - weight(count)
+    totals[way, kind, one] = count + change
+
+
+@njit(cache=True, nogil=True)
+def _close_seconds(host: Record, step: int) -> None:
     """Let the CUSUM judge every second that has ended: the one in progress and the empty ones after it."""
-    arrivals = tables.host_arrivals[host]
-    before = tables.host_step[host]
-    if step - before > QUIET_S:
-        arrivals[0] = 0.0
-        arrivals[1] = 0.0
+    if step - host.step > QUIET_S:
+        host.cusum = 0.0
+        host.mean = 0.0
         return
-    count = 1.0 * tables.sums_10[host, before % STEPS_10, 0, FLOWS]
-    for second in range(before, step):
-        mean = arrivals[1]
+    count = 1.0 * host.sums_10[host.step % STEPS_10, 0, FLOWS]
+    for second in range(host.step, step):
+        mean = host.mean
         deviation = np.sqrt(mean + 1.0)
         if second > LEARNING_S:
-            arrivals[0] = max(0.0, arrivals[0] + (count - mean) / deviation - SLACK)
-            arrivals[1] += (min(count, mean + STRETCH * deviation) - mean) / MEMORY_S
+            host.cusum = max(0.0, host.cusum + (count - mean) / deviation - SLACK)
+            host.mean = mean + (min(count, mean + STRETCH * deviation) - mean) / MEMORY_S
         else:
-            arrivals[1] += (count - mean) / second
+            host.mean = mean + (count - mean) / second
         count = 0.0
 
 
 @njit(cache=True, nogil=True)
-def arrival_cusum(tables: Tables, host: int) -> float:
+def arrival_cusum(host: Record) -> float:
     """The CUSUM with the second in progress counted in, in standard deviations; NaN while it learns."""
-    arrivals = tables.host_arrivals[host]
-    step = tables.host_step[host]
-    if step <= LEARNING_S:
+    if host.step <= LEARNING_S:
         return np.nan
-    count = tables.sums_10[host, step % STEPS_10, 0, FLOWS]
-    return float(max(0.0, arrivals[0] + (count - arrivals[1]) / np.sqrt(arrivals[1] + 1.0) - SLACK))
-
-
-@njit(cache=True, nogil=True)
-def _add(sums: Array, steps: int, step: int, way: int, counter: int, amount: int) -> None:
-    sums[step % steps, way, counter] += amount
-    sums[steps, way, counter] += amount
+    count = host.sums_10[host.step % STEPS_10, 0, FLOWS]
+    return float(max(0.0, host.cusum + (count - host.mean) / np.sqrt(host.mean + 1.0) - SLACK))
 
 
 @njit(cache=True, nogil=True)
 def _see(sums: Array, steps: int, now: int, seen: int, way: int, counter: int) -> None:
     """Count one distinct thing, last seen at step ``seen``, once per window: at its latest step."""
+    sums[now % steps, way, counter] += 1
     if seen > now - steps:
         sums[seen % steps, way, counter] -= 1
-        sums[now % steps, way, counter] += 1
     else:
-        _add(sums, steps, now, way, counter, 1)
+        sums[steps, way, counter] += 1
 
 
 @njit(cache=True, nogil=True)
-def _see_in_both(tables: Tables, host: int, seen: int, way: int, counter: int) -> None:
+def _see_in_both(host: Record, seen: int, way: int, counter: int) -> None:
     """Count a distinct peer or port cell, last seen at second ``seen`` of the host's life (0: never)."""
-    step = tables.host_step[host]
-    before = int(seen) if seen > 0 else NEVER
-    _see(tables.sums_10[host], STEPS_10, step, before, way, counter)
-    five = before // SECONDS_PER_STEP_60 if seen > 0 else NEVER
-    _see(tables.sums_60[host], STEPS_60, step // SECONDS_PER_STEP_60, five, way, counter)
+    if seen == host.step:
+        return
+    before = int(np.int64(seen)) if seen > 0 else NEVER
+    _see(host.sums_10, STEPS_10, host.step, before, way, counter)
+    five = before // SECONDS_PER_STEP_60
+    _see(host.sums_60, STEPS_60, host.step // SECONDS_PER_STEP_60, five, way, counter)
 
 
 @njit(cache=True, nogil=True)
-def count_flow(tables: Tables, host: int, pair: int, way: int, amounts: Array, port: int, size: float) -> None:
+def count_flow(host: Record, pair: Record, way: int, amounts: Array, port: int, size: float) -> None:
     """Count one flow in both windows.
 
     Args:
+        host: the flow's key host, its clock already moved.
+        pair: its pair.
         way: 0 in, 1 out.
         amounts: int64[COUNTERS], what the flow adds to each counter but PEERS and PORTS.
         port: responder's port, -1 if absent.
         size: bytes of the flow, NaN if absent.
     """
-    step = tables.host_step[host]
+    second = host.step % STEPS_10
+    five = host.step // SECONDS_PER_STEP_60 % STEPS_60
     for counter in range(COUNTERS):
-        if amounts[counter] != 0:
-            _add(tables.sums_10[host], STEPS_10, step, way, counter, amounts[counter])
-            _add(tables.sums_60[host], STEPS_60, step // SECONDS_PER_STEP_60, way, counter, amounts[counter])
-    _see_in_both(tables, host, tables.pair_seen[pair, way], way, PEERS)
-    tables.pair_seen[pair, way] = step
+        amount = amounts[counter]
+        host.sums_10[second, way, counter] += amount
+        host.sums_10[STEPS_10, way, counter] += amount
+        host.sums_60[five, way, counter] += amount
+        host.sums_60[STEPS_60, way, counter] += amount
+    _see_in_both(host, pair.seen[way], way, PEERS)
+    pair.seen[way] = host.step
     if port >= 0:
         cell = port % PORT_CELLS
-        _see_in_both(tables, host, tables.port_seen[host, way, cell], way, PORTS)
-        tables.port_seen[host, way, cell] = step
-        _classify(tables, host, way, PORT_CLASSES, port % CLASSES)
+        _see_in_both(host, host.port_seen[way, cell], way, PORTS)
+        host.port_seen[way, cell] = host.step
+        _count_class(host, way, PORT_CLASSES, port % CLASSES)
     if not np.isnan(size):
-        _classify(tables, host, way, SIZE_CLASSES, _magnitude(size))
-    _remember(tables, host, pair)
-    tables.host_flows[host] += 1
+        _count_class(host, way, SIZE_CLASSES, _magnitude(size))
+
+
+@njit(cache=True, nogil=True)
+def _count_class(host: Record, way: int, kind: int, one: int) -> None:
+    host.classes_10[host.step % STEPS_10, way, kind, one] += 1
+    host.classes_60[host.step // SECONDS_PER_STEP_60 % STEPS_60, way, kind, one] += 1
+    _classify(host.classes_10[STEPS_10], host.weights_10, way, kind, one, 1)
+    _classify(host.classes_60[STEPS_60], host.weights_60, way, kind, one, 1)
 
 
 @njit(cache=True, nogil=True)
@@ -179,31 +190,24 @@ def _magnitude(size: float) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _remember(tables: Tables, host: int, pair: int) -> None:
-    """Keep the peers of the last flows, and how often each stands among them."""
-    place = tables.host_flows[host] % RECENT
-    if tables.host_flows[host] >= RECENT:
-        tables.pair_recent[tables.host_recent[host, place]] -= 1
-    tables.host_recent[host, place] = pair
-    tables.pair_recent[pair] += 1
+def remember(host: Record, pairs: Array, slot: int) -> None:
+    """Count the flow for its host, and keep which pairs the last flows belong to."""
+    place = host.flows % RECENT
+    if host.flows >= RECENT:
+        _change_recent(host, pairs[host.recent[place]], -1)
+    host.recent[place] = slot
+    _change_recent(host, pairs[slot], 1)
+    host.flows += 1
 
 
 @njit(cache=True, nogil=True)
-def peer_entropy(tables: Tables, host: int) -> float:
+def _change_recent(host: Record, pair: Record, change: int) -> None:
+    count = int(pair.recent)
+    host.recent_weight += weight(count + change) - weight(count)
+    pair.recent = count + change
+
+
+@njit(cache=True, nogil=True)
+def peer_entropy(host: Record) -> float:
     """Shannon entropy, in bits, of the peers of the host's last flows."""
-    held = min(tables.host_flows[host], RECENT)
-    # Sum over flows, not peers: a peer with c flows appears c times with log2(c).
-    total = 0.0
-    for place in range(held):
-        total += np.log2(np.float64(tables.pair_recent[tables.host_recent[host, place]]))
-    return float(np.log2(np.float64(held)) - total / held)
-
-
-@njit(cache=True, nogil=True)
-def _classify(tables: Tables, host: int, way: int, kind: int, one: int) -> None:
-    step = tables.host_step[host]
-    five = step // SECONDS_PER_STEP_60
-    tables.classes_10[host, step % STEPS_10, way, kind, one] += 1
-    tables.classes_10[host, STEPS_10, way, kind, one] += 1
-    tables.classes_60[host, five % STEPS_60, way, kind, one] += 1
-    tables.classes_60[host, STEPS_60, way, kind, one] += 1
+    return float(entropy(min(host.flows, RECENT), host.recent_weight))
