@@ -9,7 +9,7 @@ ARGS ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-CODE := tidegate.py flows model_registry detection training orchestration serving benchmarks deploy tests
+CODE := tidegate.py flows model_registry detection training orchestration serving demo benchmarks deploy tests
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format real-parts lock clean

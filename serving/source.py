@@ -20,6 +20,7 @@ from serving.kafka import client_logger, client_options
 log = logging.getLogger(__name__)
 
 # A process that died is noticed, and its partitions handed on, after this long.
+_FETCH_WAIT_MS: Final = 50
 _SESSION_TIMEOUT_MS: Final = 10_000
 # Messages held in memory ahead of the pipeline, all partitions together.
 _PREFETCH_KIB: Final = 32 * 1024
@@ -67,6 +68,8 @@ class Source:
                 "auto.offset.reset": "earliest",
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": _SESSION_TIMEOUT_MS,
+                # A broker with nothing to give holds a request this long; the embedded one even when something comes.
+                "fetch.wait.max.ms": _FETCH_WAIT_MS,
                 "heartbeat.interval.ms": _SESSION_TIMEOUT_MS // 5,
                 "queued.max.messages.kbytes": _PREFETCH_KIB,
                 "topic.metadata.refresh.interval.ms": _METADATA_REFRESH_MS,

@@ -32,7 +32,7 @@ def model_card(
         "",
         "## At the operating point",
         "",
-        f"The threshold was fixed on validation flows at a false-positive rate of {FALSE_POSITIVE_RATE:.2%}.",
+        f"The threshold was fixed on validation flows at a false-positive rate of {FALSE_POSITIVE_RATE:.3%}.",
         "",
         "| measure | test part |",
         "|---|---|",

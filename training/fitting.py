@@ -25,7 +25,7 @@ from training.thresholds import threshold_at
 Features = npt.NDArray[np.float32]
 Fitted: TypeAlias = lgb.Booster | IsolationForest
 SEED: Final = 20260101
-FALSE_POSITIVE_RATE: Final = 0.001
+FALSE_POSITIVE_RATE: Final = 0.0005
 
 # How long a host or a pair has been watched says where a capture began, not what a flow is.
 WATCHED: Final = ("host_flows", "pair_flows", "pair_age")
