@@ -6,10 +6,12 @@ stands in the way of readiness is named in ``/ready`` and tried again; only what
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
 import sys
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Final
 
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _LOAD_AGAIN_S: Final = 5.0
 _CONNECT_AGAIN_S: Final = 1.0
+_LEAVE_AT_START_S: Final = 3.0  # before anything is consumed nothing is at stake
 # How long a thread may hold the interpreter before another gets its turn: an endpoint needs several turns to answer.
 _SWITCH_S: Final = 0.001
 
@@ -76,22 +79,23 @@ def serve(settings: Settings, stop: Stop) -> bool:
     with HealthServer(settings.listen, status, metrics) as http:
         log.info("endpoints on http://%s:%d", settings.listen[0], http.port)
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pipeline")
-        work = worker.submit(_work, settings, status, metrics, stop)
+        consuming = threading.Event()
+        work = worker.submit(_work, settings, status, metrics, stop, consuming)
         work.add_done_callback(lambda _: stop.request())
         stop.wait()
         status.block("stop", "leaving")
-        return _ended(work, stop)
+        return _ended(work, stop.remaining() if consuming.is_set() else _LEAVE_AT_START_S)
 
 
-def _ended(work: Future[None], stop: Stop) -> bool:
-    wait([work], timeout=stop.remaining())
+def _ended(work: Future[None], within_s: float) -> bool:
+    wait([work], timeout=within_s)
     if not work.done():
         return False
     work.result()  # raises what the work raised
     return True
 
 
-def _work(settings: Settings, status: Status, metrics: Metrics, stop: Stop) -> None:
+def _work(settings: Settings, status: Status, metrics: Metrics, stop: Stop, consuming: threading.Event) -> None:
     found = _load(settings, status, stop)
     if found is None:
         return
@@ -105,6 +109,8 @@ def _work(settings: Settings, status: Status, metrics: Metrics, stop: Stop) -> N
     )
     status.block("models", "warming up")
     warm_up(pipeline, settings.batch_size)
+    gc.collect()
+    gc.freeze()  # what is loaded now stays; looking through it for garbage would stop all threads for 0.1 s at a time
     _announce(detector, loaded, status, metrics)
     status.block("kafka", f"connecting to Kafka at {settings.bootstrap}")
     status.clear("models")
@@ -112,6 +118,7 @@ def _work(settings: Settings, status: Status, metrics: Metrics, stop: Stop) -> N
     if not _connect(settings, sink, status, stop):
         return
     status.block("kafka", f"joining consumer group {settings.group}")
+    consuming.set()
     Loop(settings, pipeline, sink, status, metrics, stop).run()
 
 

@@ -15,7 +15,8 @@ from confluent_kafka import Producer
 from flows.errors import TidegateError
 
 PARTITIONS: Final = 4
-# What the mock cluster keeps of a partition before it drops the oldest, silently (5 MB, measured at 4.9 MB).
+# What the mock cluster keeps of a partition before it drops the oldest, silently: 5 MB less what it drops at a time,
+# which is one produced batch (measured: 4.2 to 4.9 MB).
 KEPT_BYTES: Final = 5 * 1000 * 1000
 
 LIMITS: Final = (

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from flows.batch import FlowBatch
 from flows.errors import TidegateError
@@ -23,6 +23,12 @@ _PATIENCE_S: Final = 120.0
 _KAFKA_TIMEOUT_S: Final = 10.0
 _MESSAGE_OVERHEAD: Final = 100  # bytes a message costs beside its key and value, headers included
 _BACKLOG_MESSAGE: Final = 1024  # bytes assumed of a message that was there before us; a Zeek line has 300 to 600
+# A cluster, in its first seconds, may not have agreed yet on who keeps the offsets of a group.
+_UNDECIDED: Final = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
 
 # A flow moves the traffic's clock by this much at most, so that one bad date cannot stop a replay for years.
 _CLOCK_STEP_S: Final = 600.0
@@ -49,7 +55,7 @@ class Follower:
         )
         partitions = self._consumer.list_topics(self._topic, timeout=_KAFKA_TIMEOUT_S).topics[self._topic].partitions
         self._partitions = [TopicPartition(self._topic, number) for number in partitions]
-        for position in self._consumer.committed(self._partitions, timeout=_KAFKA_TIMEOUT_S):
+        for position in self._first_committed():
             low, high = self._consumer.get_watermark_offsets(position, timeout=_KAFKA_TIMEOUT_S)
             backlog = max(0, high - max(low, position.offset))
             self._add(position.partition, high - 1, backlog * _BACKLOG_MESSAGE)
@@ -82,6 +88,17 @@ class Follower:
     def close(self) -> None:
         """Let go of the connection."""
         self._consumer.close()
+
+    def _first_committed(self) -> list[TopicPartition]:
+        """The group's offsets, if need be after waiting for the cluster to agree who keeps them."""
+        deadline = time.monotonic() + _KAFKA_TIMEOUT_S
+        while True:
+            try:
+                return self._consumer.committed(self._partitions, timeout=_KAFKA_TIMEOUT_S)
+            except KafkaException as error:
+                if error.args[0].code() not in _UNDECIDED or time.monotonic() > deadline:
+                    raise
+            time.sleep(_POLL_S)
 
     def _forget_read(self) -> bool:
         try:

@@ -92,6 +92,15 @@ def test_sigterm_under_load_finishes_the_batch_and_loses_nothing(
         assert {"time", "level", "logger", "message"} <= set(json.loads(line))
 
 
+def test_sigterm_while_it_still_compiles_is_obeyed(topics: Topics, registry: Registry, tmp_path: Path) -> None:
+    with Served(topics.settings(registry), tmp_path / "log", NUMBA_CACHE_DIR=str(tmp_path / "cold")) as process:
+        assert process.get("/health")[0] == 200
+        assert "models" in reasons(process.port)
+        code, seconds = process.leave()
+    assert code == 0, process.log.read_text()
+    assert seconds < LEAVES_WITHIN_S
+
+
 def test_after_a_kill_the_next_process_reads_again_what_was_not_committed(
     kafka_topics: Topics, registry: Registry, tmp_path: Path
 ) -> None:

@@ -220,6 +220,13 @@ def test_wrong_usage(topics: Topics, tmp_path: Path) -> None:
     assert "exclude each other" in both.err
 
 
+def test_a_group_on_a_real_cluster_can_be_followed(kafka_topics: Topics, registry: Registry) -> None:
+    topics = kafka_topics
+    with Replayer(topics.settings(registry), follow_group=topics.group) as replayer:
+        replayer.send_batch(batch_of([flow(at) for at in range(50)]))
+    assert len(topics.read_all(topics.flows)) == 50
+
+
 def test_every_line_of_a_real_capture_is_accounted_for(
     kafka_topics: Topics, datasets: Path, registry: Registry, tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from detection.detector import Detector
 from detection.engines.math import Baselines, baselines_to_json
@@ -191,8 +191,14 @@ class Topics:
         """How many messages of the topic of flows the group has committed, all partitions together."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group, "log_level": 0})
         partitions = consumer.list_topics(self.flows, timeout=10).topics[self.flows].partitions
-        offsets = consumer.committed([TopicPartition(self.flows, number) for number in partitions], timeout=10)
-        consumer.close()
+        try:
+            offsets = consumer.committed([TopicPartition(self.flows, number) for number in partitions], timeout=10)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_COORDINATOR:
+                raise
+            return 0  # a new cluster has not agreed yet on who keeps the offsets of a group
+        finally:
+            consumer.close()
         return sum(max(0, position.offset) for position in offsets)
 
 
