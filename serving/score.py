@@ -96,7 +96,7 @@ def _print_table(rows: list[dict[str, Any]], published: int) -> None:
             source["address"],
             f"{destination['address']} port {destination['port']}" if destination["port"] else destination["address"],
             row["reason"] or row["technique"] or "",
-            row["id"].rpartition("/")[0],
+            Path(row["id"]).parent.name,  # FILE:LINE, of [FOLDER/]FILE:LINE/VERSION
         )
     Console(markup=False).print(table)
     if published > len(rows):
