@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.evaluation import Measures
-from training.fitting import FALSE_POSITIVE_RATE, Recipe
+from training.fitting import Recipe
 from training.gates import GateResult
 
 SIMULATED_LIMITS = (
@@ -32,7 +32,7 @@ def model_card(
         "",
         "## At the operating point",
         "",
-        f"The threshold was fixed on validation flows at a false-positive rate of {FALSE_POSITIVE_RATE:.3%}.",
+        f"The threshold was fixed on validation flows at a false-positive rate of {recipe.fpr:.3%}.",
         "",
         "| measure | test part |",
         "|---|---|",

@@ -20,4 +20,4 @@ def fit(train: Dataset, validation: Dataset) -> lgb.Booster:
     return boost(NAME, Kind.DDOS, train, validation, UNUSED)
 
 
-RECIPE: Final = Recipe(NAME, Kind.DDOS, fit)
+RECIPE: Final = Recipe(NAME, Kind.DDOS, fpr=0.001, fit=fit)

@@ -25,7 +25,6 @@ from training.thresholds import threshold_at
 Features = npt.NDArray[np.float32]
 Fitted: TypeAlias = lgb.Booster | IsolationForest
 SEED: Final = 20260101
-FALSE_POSITIVE_RATE: Final = 0.0005
 
 # How long a host or a pair has been watched says where a capture began, not what a flow is.
 WATCHED: Final = ("host_flows", "pair_flows", "pair_age")
@@ -38,15 +37,17 @@ class Recipe:
     Attributes:
         name: the model's name in the registry.
         threat: what it finds; its rows are benign flows and flows of this kind.
+        fpr: the false-positive rate at which its threshold is fixed on the validation part.
         fit: fits it on the training part, with the validation part to stop early on.
     """
 
     name: str
     threat: Kind
+    fpr: float
     fit: Callable[[Dataset, Dataset], Fitted]
 
 
-def make(recipe: Recipe, split: Split, fpr: float = FALSE_POSITIVE_RATE) -> Artifact:
+def make(recipe: Recipe, split: Split) -> Artifact:
     """Fit on the training part, calibrate and set the threshold on the validation part, and export.
 
     Raises:
@@ -63,7 +64,7 @@ def make(recipe: Recipe, split: Split, fpr: float = FALSE_POSITIVE_RATE) -> Arti
         fitted,
         name=recipe.name,
         calibration=calibration,
-        threshold=threshold_at(fpr, probability[~positive], probability[positive]),
+        threshold=threshold_at(recipe.fpr, probability[~positive], probability[positive]),
         rows=split.train.of(Kind.BENIGN, recipe.threat).features,
     )
 

@@ -22,11 +22,12 @@ class Limits:
 
 
 # Stated false-positive rates hold on validation; the test captures are later ones of other networks, so their rate
-# may be some times as large. The anomaly model is asked about scans, which share little with each other.
+# may be some times as large. The anomaly model is asked about scans, which it was not fitted to find: slow ones look
+# ordinary flow by flow and are left to rules and statistics, so its floor says no more than that it finds some.
 LIMITS: Final[dict[str, Limits]] = {
     "ddos_lgbm": Limits(recall=0.90, fpr=0.005, calibration_error=0.05),
     "malware_lgbm": Limits(recall=0.80, fpr=0.005, calibration_error=0.05),
-    "anomaly_iforest": Limits(recall=0.30, fpr=0.005, calibration_error=0.05),
+    "anomaly_iforest": Limits(recall=0.10, fpr=0.005, calibration_error=0.05),
 }
 FINAL: Final = Limits(recall=0.90, fpr=0.01, calibration_error=0.05)
 ATTACK_RECALL: Final = 0.50  # of every single attack, by the final verdict
