@@ -30,7 +30,8 @@ def passed_gates(
     for key in sorted(checks, key=lambda key: key.name):
         record = instance.get_latest_asset_check_evaluation_record(key)
         evaluation = None if record is None else record.evaluation
-        if evaluation is None:
+        # A check that is still running, or that crashed, has a plan on record and no evaluation.
+        if not isinstance(evaluation, dg.AssetCheckEvaluation):
             raise GateError(
                 f"nothing is published: the check {key.name} of {asset} has no result; "
                 f"run the whole job, `tidegate train`, or the checks of {asset}"

@@ -1,0 +1,295 @@
+"""Nothing is signed but the very bytes that passed every gate, in whatever order assets and checks are run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+
+from detection.ensemble import ensemble_from_json, ensemble_to_json
+from flows.errors import TidegateError
+from model_registry.artifact import artifact_from_bytes, artifact_to_bytes
+from model_registry.manifest import decimal_text
+from model_registry.registry import create_registry
+from orchestration.defs.models import checks as model_checks
+from orchestration.headless import run_training
+from orchestration.trial import trial_from_json, trial_to_json
+from tests.support.command import Outcome, tidegate_command
+from tests.support.pipeline import Workshop, checks_of
+from tests.support.registries import files_of
+from training.boosting import PARAMETERS
+from training.datasets import Dataset
+from training.errors import GateError
+from training.gates import LIMITS, GateResult, Limits
+
+MODELS = ("ddos_lgbm", "malware_lgbm", "anomaly_iforest")
+IMPOSSIBLE = Limits(recall=1.01, fpr=0.005, calibration_error=0.05)
+
+
+def refused(workshop: Workshop, match: str) -> None:
+    """Signing alone fails, naming the reason, and leaves every file of the registry as it was."""
+    before = files_of(workshop.registry)
+    with pytest.raises(GateError, match=match):
+        workshop.run("signed_manifest")
+    assert files_of(workshop.registry) == before
+
+
+def test_a_whole_run_publishes_what_the_trial_judged(trained: Workshop) -> None:
+    loaded = trained.registry.load()
+    trial = trial_from_json((trained.store / "trial.json").read_bytes())
+    features = (trained.store / "training_features.npz").read_bytes()
+    captures = Dataset.from_bytes(features).capture
+
+    assert loaded.version == 1
+    assert (sorted(loaded.models), loaded.refused) == (sorted(MODELS), {})
+    for name in MODELS:
+        model, measures = loaded.content.champion(name), trial.evaluation.models[name]
+        assert model is not None
+        stored = (trained.store / f"{name}.safetensors").read_bytes()
+        assert model.fingerprint == trial.judged[name] == hashlib.sha256(stored).hexdigest()
+        assert model.data.sha256 == trial.judged["training_features"] == hashlib.sha256(features).hexdigest()
+        assert model.data.rows == (captures == 0).sum()  # the earliest of three captures
+        assert model.threshold == decimal_text(loaded.models[name].threshold)
+        assert measures.recall is not None
+        assert measures.fpr is not None
+        assert model.metrics["recall"] == decimal_text(measures.recall)
+        assert model.metrics["fpr"] == decimal_text(measures.fpr)
+        expected = {
+            f"{key.asset_key.to_user_string()}/{key.name}"
+            for asset in ("training_features", name, "trial")
+            for key in checks_of(asset)
+        }
+        assert model.gates.keys() == expected
+        assert all(gate.passed for gate in model.gates.values())
+        assert f"recall {measures.recall:.4f}" in model.gates[f"trial/quality_of_{name}"].detail
+    assert loaded.math == (trained.store / "math_baselines.json").read_bytes()
+    assert loaded.ensemble == (trained.store / "ensemble.json").read_bytes()
+
+
+def test_training_again_tells_its_progress_and_gives_the_same_models(trained: Workshop, workshop: Workshop) -> None:
+    lines: list[str] = []
+
+    outcome = workshop.train(lines.append)
+
+    assert outcome["manifest_version"] == 2
+    for name in MODELS:
+        first, second = (one.registry.load().content.champion(name) for one in (trained, workshop))
+        assert first is not None
+        assert second is not None
+        assert (first.fingerprint, first.metrics) == (second.fingerprint, second.metrics)
+        assert (outcome[f"{name}_fingerprint"], outcome["run_id"]) == (second.fingerprint, second.run_id)
+    assert "signed_manifest …" in lines
+    assert sum(": passed: " in line for line in lines) == 10
+    assert not any("FAILED" in line for line in lines)
+
+
+def test_signing_again_what_passed_is_allowed(trained: Workshop, workshop: Workshop) -> None:
+    workshop.run("signed_manifest")
+
+    first, second = trained.registry.load(), workshop.registry.load()
+    assert (first.version, second.version) == (1, 2)
+    for name in MODELS:
+        one, other = first.content.champion(name), second.content.champion(name)
+        assert one is not None
+        assert other is not None
+        assert (one.fingerprint, one.gates, one.metrics) == (other.fingerprint, other.gates, other.metrics)
+
+
+def test_a_model_made_anew_is_not_signed_on_the_old_ones_results(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PARAMETERS, "seed", 7)
+    workshop.run("ddos_lgbm")
+
+    refused(workshop, "the trial judged another ddos_lgbm")
+    # Its own check passes; the trial still is about another model.
+    workshop.run(checks=checks_of("ddos_lgbm"))
+    refused(workshop, "the trial judged another ddos_lgbm")
+    # A new trial judges it; but nobody has looked at the trial.
+    workshop.run("ensemble", "trial")
+    refused(workshop, "looked at another trial")
+    workshop.run(checks=checks_of("trial"))
+    workshop.run("signed_manifest")
+    assert workshop.registry.load().version == 2
+
+
+def test_a_model_without_its_own_check_is_not_signed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PARAMETERS, "seed", 7)
+    workshop.run("malware_lgbm", "ensemble", "trial", checks=checks_of("trial"))
+
+    refused(workshop, "integrity looked at another malware_lgbm")
+
+
+def test_other_data_ask_for_other_models(workshop: Workshop) -> None:
+    workshop.run("training_flows", "training_features", checks=checks_of("training_features"), seed=2)
+
+    refused(workshop, "the trial judged another training_features")
+    # A trial of the old models on the new data, all checks passed or not: the models were not trained on it.
+    workshop.run("trial")
+    refused(workshop, "looked at another trial|trained on other features")
+
+
+def test_models_are_not_signed_for_features_that_they_were_not_trained_on(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.run("training_flows", "training_features", checks=checks_of("training_features"), seed=2)
+    monkeypatch.setattr(model_checks, "quality", lambda *_: GateResult(True, "fine"))
+    monkeypatch.setattr(model_checks, "every_attack", lambda _: GateResult(True, "fine"))
+    workshop.run("trial", checks=checks_of("trial"))
+
+    refused(workshop, "trained on other features")
+
+
+def test_a_check_that_crashed_counts_as_none(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(_: object) -> GateResult:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model_checks, "integrity", crash)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            workshop.run(checks=checks_of("ddos_lgbm"))
+
+    refused(workshop, "integrity of ddos_lgbm has no result")
+    workshop.run(checks=checks_of("ddos_lgbm"))
+    workshop.run("signed_manifest")
+
+
+class Failed(NamedTuple):
+    """A pipeline whose only run failed a gate, and what the command said."""
+
+    workshop: Workshop
+    before: dict[str, bytes]
+    outcome: Outcome
+
+
+@pytest.fixture(scope="module")
+def failed(small_traffic: None, tmp_path_factory: pytest.TempPathFactory) -> Failed:  # noqa: ARG001  (for its effect)
+    workshop = Workshop.make(tmp_path_factory.mktemp("failed"))
+    before = files_of(workshop.registry)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(LIMITS, "ddos_lgbm", IMPOSSIBLE)
+        outcome = tidegate_command(
+            "train",
+            *("--registry", workshop.registry.path, "--keys", workshop.keys),
+            *("--store", workshop.store, "--dagster-home", workshop.home, "--json"),
+        )
+    return Failed(workshop, before, outcome)
+
+
+def test_a_failed_gate_ends_the_command_with_4_and_publishes_nothing(failed: Failed) -> None:
+    *progress, last = failed.outcome.err.splitlines()
+
+    assert (failed.outcome.code, failed.outcome.out) == (4, "")
+    assert last.startswith("tidegate: a gate was not passed, so nothing was published: trial/quality_of_ddos_lgbm: ")
+    assert "(at least 1.01)" in last
+    assert any("gate trial/quality_of_ddos_lgbm: FAILED" in line for line in progress)
+    assert not any("signed_manifest" in line for line in progress)
+    assert files_of(failed.workshop.registry) == failed.before
+
+
+def test_a_later_run_of_signing_alone_does_not_get_around_a_failed_gate(failed: Failed) -> None:
+    refused(failed.workshop, r"quality_of_ddos_lgbm of trial failed: recall .* \(at least 1.01\)")
+
+
+def test_signing_alone_with_nothing_made_says_what_to_make(tmp_path: Path) -> None:
+    workshop = Workshop.make(tmp_path)
+    workshop.home.mkdir()
+
+    with pytest.raises(TidegateError, match="is not there: materialize"):
+        workshop.run("signed_manifest")
+
+
+def test_everything_made_but_nothing_checked_is_not_signed(workshop: Workshop) -> None:
+    """The files of a good run beside empty records, as if somebody had copied them here."""
+    fresh = Workshop(workshop.folder.parent / "fresh")
+    create_registry(fresh.registry.path, fresh.keys)
+    workshop.store.rename(fresh.store)
+    fresh.home.mkdir()
+
+    refused(fresh, "has no result")
+
+
+def lower_threshold(data: bytes) -> bytes:
+    return artifact_to_bytes(replace(artifact_from_bytes(data), threshold=0.01))
+
+
+def surer(data: bytes) -> bytes:
+    ensemble = ensemble_from_json(data)
+    slope = msgspec.structs.replace(ensemble.slope, ddos=ensemble.slope.ddos * 2)
+    return ensemble_to_json(msgspec.structs.replace(ensemble, slope=slope))
+
+
+def better_figures(data: bytes) -> bytes:
+    trial = trial_from_json(data)
+    figures = {name: replace(measures, recall=1.0) for name, measures in trial.evaluation.models.items()}
+    return trial_to_json(replace(trial, evaluation=replace(trial.evaluation, models=figures)))
+
+
+def other_features(data: bytes) -> bytes:
+    features = Dataset.from_bytes(data)
+    features.features[0, 0] += 1
+    return features.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "match"),
+    [
+        ("ddos_lgbm.safetensors", lower_threshold, "the trial judged another ddos_lgbm"),
+        ("ensemble.json", surer, "the trial judged another ensemble"),
+        ("trial.json", better_figures, "looked at another trial"),
+        ("training_features.npz", other_features, "the trial judged another training_features"),
+    ],
+)
+def test_a_file_changed_after_its_checks_is_not_signed(
+    workshop: Workshop, file: str, change: Callable[[bytes], bytes], match: str
+) -> None:
+    path = workshop.store / file
+    path.write_bytes(change(path.read_bytes()))
+
+    refused(workshop, match)
+
+
+def test_without_a_key_nothing_is_trained(trained: Workshop, workshop: Workshop) -> None:
+    for key in workshop.keys.iterdir():
+        key.unlink()
+    store = workshop.folder / "other store"
+
+    with pytest.raises(TidegateError, match="key"):
+        run_training(
+            registry=workshop.registry.path, keys=workshop.keys, store=store, home=workshop.home, seed=1, say=print
+        )
+
+    assert not store.exists()
+    assert files_of(workshop.registry) == files_of(trained.registry)
+
+
+def test_without_a_registry_nothing_is_trained(workshop: Workshop) -> None:
+    store = workshop.folder / "other store"
+
+    with pytest.raises(TidegateError, match="registry"):
+        run_training(
+            registry=workshop.folder / "none", keys=workshop.keys, store=store, home=workshop.home, seed=1, say=print
+        )
+
+    assert not store.exists()
+
+
+def test_what_is_stored_is_data_and_no_pickle(trained: Workshop) -> None:
+    stored = {path.name: path.read_bytes() for path in trained.store.rglob("*") if path.is_file()}
+
+    assert stored.keys() == {
+        *(f"{name}.safetensors" for name in MODELS),
+        *("training_flows.npz", "training_features.npz"),
+        *("math_baselines.json", "ensemble.json", "trial.json"),
+    }
+    for name, data in stored.items():
+        assert not data.startswith(b"\x80"), name
+        if name.endswith(".npz"):
+            with np.load(trained.store / name, allow_pickle=False) as columns:
+                assert all(columns[column].dtype != object for column in columns.files)
