@@ -1,0 +1,170 @@
+"""Each check on a good value and on one that it must refuse; every result names the bytes that it is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from detection.verdict import Kind
+from model_registry.artifact import Artifact, artifact_from_bytes
+from orchestration.defs.data.checks import every_kind_in_every_part, no_leak
+from orchestration.defs.models.checks import finds_every_attack, integrity_check, quality_check, quality_of_verdicts
+from orchestration.storage import DIGEST, digest_of
+from orchestration.trial import Trial, trial_from_json
+from tests.support.pipeline import Workshop
+from training.datasets import NO_TRUTH, Dataset, LabelledFlows
+from training.evaluation import LabelRecall
+
+
+def outcome(check: Any, *values: Any, about: Any) -> tuple[bool, str]:
+    """Call a check; it must name the digest of what it is about."""
+    result = check(*values)
+    assert isinstance(result, dg.AssetCheckResult)
+    assert result.severity is dg.AssetCheckSeverity.ERROR
+    assert result.metadata[DIGEST].value == digest_of(about)
+    return result.passed, str(result.description)
+
+
+@pytest.fixture(scope="module")
+def flows(trained: Workshop) -> LabelledFlows:
+    return LabelledFlows.from_bytes((trained.store / "training_flows.npz").read_bytes())
+
+
+@pytest.fixture
+def features(trained: Workshop) -> Dataset:
+    return Dataset.from_bytes((trained.store / "training_features.npz").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def artifact(trained: Workshop) -> Artifact:
+    return artifact_from_bytes((trained.store / "ddos_lgbm.safetensors").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def trial(trained: Workshop) -> Trial:
+    return trial_from_json((trained.store / "trial.json").read_bytes())
+
+
+def test_every_kind_is_in_every_part(features: Dataset) -> None:
+    passed, detail = outcome(every_kind_in_every_part, features, about=features)
+
+    assert passed, detail
+
+
+@pytest.mark.parametrize("capture", [0, 1, 2])
+@pytest.mark.parametrize("kind", [Kind.DDOS, Kind.MALWARE, Kind.ANOMALY, Kind.BENIGN])
+def test_a_kind_missing_from_one_part_is_refused(features: Dataset, capture: int, kind: Kind) -> None:
+    features.truth[(features.capture == capture) & (features.truth == kind)] = NO_TRUTH
+    part = ("training", "validation", "test")[capture]
+
+    passed, detail = outcome(every_kind_in_every_part, features, about=features)
+
+    assert not passed
+    assert detail.startswith(f"fewest: 0 {kind.label} in {part}")
+
+
+def test_measured_features_hold_no_leak(flows: LabelledFlows, features: Dataset) -> None:
+    passed, detail = outcome(no_leak, flows, features, about=features)
+
+    assert passed, detail
+
+
+@pytest.mark.parametrize("value", [1e9, np.nan, np.inf])
+def test_features_that_were_not_measured_so_are_refused(flows: LabelledFlows, features: Dataset, value: float) -> None:
+    features.features[17, 3] = value
+
+    passed, detail = outcome(no_leak, flows, features, about=features)
+
+    assert not passed
+    assert "measured again DIFFERENT" in detail
+
+
+def test_features_of_other_flows_are_refused(flows: LabelledFlows, features: Dataset) -> None:
+    order = np.arange(len(features))
+    order[:2] = 1, 0
+
+    passed, _ = outcome(no_leak, flows, features.take(order), about=features.take(order))
+
+    assert not passed
+
+
+def test_features_that_tell_the_hour_are_a_leak(
+    flows: LabelledFlows, features: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock:
+        def extract(self, batch: Any) -> Any:
+            return np.repeat(batch.start[:, None], 120, axis=1).astype(np.float32)
+
+    monkeypatch.setattr("orchestration.defs.data.checks.FeatureExtractor", Clock)
+    stored = replace(features, features=Clock().extract(flows.batch))
+
+    passed, detail = outcome(no_leak, flows, stored, about=stored)
+
+    assert not passed
+    assert "measured again equal" in detail
+    assert detail.endswith("DIFFERENT")
+
+
+def test_golden_vectors_that_come_out_the_same_pass(artifact: Artifact) -> None:
+    passed, detail = outcome(integrity_check("ddos_lgbm"), artifact, about=artifact)
+
+    assert passed
+    assert "64 golden vectors reproduced" in detail
+
+
+def test_one_golden_score_one_bit_off_is_refused(artifact: Artifact) -> None:
+    scores = artifact.golden_scores.copy()
+    scores[5] = np.nextafter(scores[5], 9.0)
+    broken = replace(artifact, golden_scores=scores)
+
+    assert not outcome(integrity_check("ddos_lgbm"), broken, about=broken)[0]
+
+
+def test_an_artifact_too_large_to_serve_is_refused(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.gates.LARGEST_ARTIFACT", 1000)
+
+    assert not outcome(integrity_check("ddos_lgbm"), artifact, about=artifact)[0]
+
+
+def worse(trial: Trial, name: str | None, **figures: Any) -> Trial:
+    """The trial with other figures of one model, or of the final verdict (None)."""
+    evaluation = trial.evaluation
+    if name is None:
+        return replace(trial, evaluation=replace(evaluation, final=replace(evaluation.final, **figures)))
+    models = {**evaluation.models, name: replace(evaluation.models[name], **figures)}
+    return replace(trial, evaluation=replace(evaluation, models=models))
+
+
+@pytest.mark.parametrize("name", ["ddos_lgbm", "malware_lgbm", "anomaly_iforest", None])
+@pytest.mark.parametrize(
+    "figures", [{"recall": 0.01}, {"fpr": 0.02}, {"calibration_error": 0.2}, {"recall": None}, {"fpr": None}]
+)
+def test_quality(trial: Trial, name: str | None, figures: dict[str, float | None]) -> None:
+    check = quality_of_verdicts if name is None else quality_check(name)
+    bad = worse(trial, name, **figures)
+
+    assert outcome(check, trial, about=trial)[0]
+    assert not outcome(check, bad, about=bad)[0]
+
+
+def test_a_model_that_was_not_measured_is_refused(trial: Trial) -> None:
+    others = {name: measures for name, measures in trial.evaluation.models.items() if name != "ddos_lgbm"}
+    bad = replace(trial, evaluation=replace(trial.evaluation, models=others))
+
+    assert not outcome(quality_check("ddos_lgbm"), bad, about=bad)[0]
+
+
+def test_every_single_attack_must_be_found(trial: Trial) -> None:
+    missed = {**trial.evaluation.labels, "beacon": LabelRecall(rows=20, recall=0.4, is_attack=True)}
+    bad = replace(trial, evaluation=replace(trial.evaluation, labels=missed))
+    none = replace(trial, evaluation=replace(trial.evaluation, labels={}))
+
+    assert outcome(finds_every_attack, trial, about=trial)[0]
+    passed, detail = outcome(finds_every_attack, bad, about=bad)
+    assert not passed
+    assert "0.4000 on beacon" in detail
+    assert not outcome(finds_every_attack, none, about=none)[0]

@@ -1,0 +1,76 @@
+"""What Dagster shows and runs, as it loads it from workspace.yaml."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.definitions import defs
+from orchestration.defs.release.schedules import nightly_retraining
+from tests.support.real import REPOSITORY
+
+ASSETS = {
+    *("training_flows", "training_features", "math_baselines", "ensemble", "trial", "signed_manifest"),
+    *("ddos_lgbm", "malware_lgbm", "anomaly_iforest"),
+}
+CHECKS = {
+    *("training_features/every_kind_in_every_part", "training_features/no_leak"),
+    *(f"{model}/integrity" for model in ("ddos_lgbm", "malware_lgbm", "anomaly_iforest")),
+    *(f"trial/quality_of_{part}" for part in ("ddos_lgbm", "malware_lgbm", "anomaly_iforest", "verdicts")),
+    "trial/finds_every_attack",
+}
+
+
+def test_the_workspace_is_valid(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("dagster")), "definitions", "validate", "-w", "workspace.yaml"]
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=90
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "All code locations passed validation" in done.stdout + done.stderr
+
+
+def test_every_asset_and_check_is_there_and_every_check_blocks() -> None:
+    graph = defs.resolve_asset_graph()
+
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == ASSETS
+    assert {f"{key.asset_key.to_user_string()}/{key.name}" for key in graph.asset_check_keys} == CHECKS
+    assert all(graph.get_check_spec(key).blocking for key in graph.asset_check_keys)
+
+
+def test_the_signed_manifest_comes_after_everything_and_flows_before() -> None:
+    graph = defs.resolve_asset_graph()
+    above = graph.get_ancestor_asset_keys(dg.AssetKey("signed_manifest"))
+
+    assert {key.to_user_string() for key in above} == ASSETS - {"signed_manifest"}
+    assert not graph.get(dg.AssetKey("training_flows")).parent_keys
+
+
+def test_the_job_runs_all_of_it() -> None:
+    job = defs.resolve_job_def("train")
+
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == ASSETS
+    assert len(job.asset_layer.asset_graph.asset_check_keys) == len(CHECKS)
+
+
+def test_nothing_is_trained_at_night_until_somebody_starts_the_schedule() -> None:
+    assert nightly_retraining.default_status is dg.DefaultScheduleStatus.STOPPED
+    assert (nightly_retraining.cron_schedule, nightly_retraining.job_name) == ("30 2 * * *", "train")
+
+
+def test_a_tick_of_the_schedule_asks_for_one_run_of_the_job() -> None:
+    schedule = defs.resolve_schedule_def("nightly_retraining")
+
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_schedule_context(instance=instance) as context:
+        tick = schedule.evaluate_tick(context)
+
+    assert tick.run_requests is not None
+    assert len(tick.run_requests) == 1
+    assert tick.skip_message is None
