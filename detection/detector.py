@@ -13,7 +13,7 @@ from detection.engines.ml import MODELS, MlEngine
 from detection.engines.rules import RuleSet, parse_rules
 from detection.ensemble import Bools, Ensemble, combine, decide, ensemble_from_json
 from detection.evidence import Evidence, explain_score
-from detection.verdict import ENGINES, MATH, ML, RULES, THREATS, Decisions, Features, Kind
+from detection.verdict import MATH, ML, RULES, THREATS, Decisions, Features, Kind
 from flows.catalogue import NAMES
 from model_registry.artifact import Artifact
 from model_registry.registry import Loaded
@@ -91,10 +91,6 @@ class Detector:
         kind, confidence, reason = decide(self.ensemble, combined, rule_votes, features)
         return Decisions(kind, confidence, reason, combined.support, votes, fired, probabilities)
 
-    def engine_kinds(self, decisions: Decisions, row: int) -> dict[str, str]:
-        """Each engine's vote on one flow in a word: a threat, "benign" if it only speaks against, or "silent"."""
-        return {engine: vote_word(decisions.votes[engine][row].tolist()) for engine in ENGINES}
-
     def technique(self, decisions: Decisions, row: int) -> str | None:
         """The ATT&CK technique of one flow's verdict: the surest fired rule's, else the threat's; None if neither."""
         kind = Kind(decisions.kind[row])
@@ -121,11 +117,3 @@ class Detector:
             self.explain(rows[0], threat)
         addresses = np.zeros((1, 2), dtype=np.uint64)
         AlertBook().fold(np.array([Kind.DDOS], dtype=np.int8), np.ones(1), np.ones(1), addresses, addresses)
-
-
-def vote_word(log_odds: list[float]) -> str:
-    """One engine's vote, three log-odds in the order of THREATS, in a word."""
-    strongest = max(log_odds)
-    if strongest > 0.0:
-        return THREATS[log_odds.index(strongest)].label
-    return "benign" if min(log_odds) < 0.0 else "silent"

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detection.alerts import AlertEvent
-from detection.detector import Detector, vote_word
+from detection.detector import Detector
 from detection.evidence import Evidence
 from detection.verdict import ENGINES, THREATS, Decisions, Features, Kind, Reason
 from flows.addresses import address_texts, format_address
@@ -148,6 +148,14 @@ def evidence_document(evidence: Evidence) -> Document:
             for reading in evidence.statistics
         ],
     }
+
+
+def vote_word(log_odds: list[float]) -> str:
+    """One engine's vote, three log-odds in the order of THREATS, in a word."""
+    strongest = max(log_odds)
+    if strongest > 0.0:
+        return THREATS[log_odds.index(strongest)].label
+    return "benign" if min(log_odds) < 0.0 else "silent"
 
 
 def _votes(log_odds: list[list[float]]) -> list[Document]:

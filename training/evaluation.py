@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -123,19 +122,4 @@ def _labels(decisions: Decisions, data: Dataset) -> dict[str, LabelRecall]:
         )
         for name in np.unique(data.attack)
         if name and (rows := data.attack == name).any()
-    }
-
-
-def as_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """Lay an evaluation out for JSON, with the field names that ``tidegate evaluate --json`` promises."""
-
-    def fields(measures: Measures, final: bool) -> dict[str, Any]:
-        names = ("rows", "positives", "threshold", "recall", "fpr", "fpr_upper95", "precision", "roc_auc", "pr_auc")
-        document: dict[str, Any] = {name: getattr(measures, name) for name in (*names, "calibration_error")}
-        return document | ({"abstained": measures.abstained} if final else {})
-
-    return {
-        "models": {name: fields(measures, False) for name, measures in evaluation.models.items()},
-        "final": fields(evaluation.final, True),
-        "labels": {name: {"rows": one.rows, "recall": one.recall} for name, one in evaluation.labels.items()},
     }

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from detection.detector import Detector
+from detection.document import vote_word
 from detection.engines.math import Baselines, BaselinesError
 from detection.engines.ml import MODELS
 from detection.engines.rules import RulesError, RuleSet, default_rules, parse_rules
 from detection.ensemble import EnsembleError, default_ensemble
 from detection.evidence import explain_score
-from detection.verdict import ENGINES, THREATS, Kind, Reason
+from detection.verdict import ENGINES, THREATS, Decisions, Kind, Reason
 from flows.catalogue import INDEX
 from model_registry.artifact import Forest
 from model_registry.registry import Loaded
@@ -32,6 +33,10 @@ def detector(*models: str, rules: RuleSet | None = None) -> Detector:
     artifacts = {name: tiny_artifact(name, feature=INDEX[SEES[name]]) for name in models}
     shipped = parse_rules(default_rules()) if rules is None else rules
     return Detector(shipped, NONE, artifacts, default_ensemble())
+
+
+def said(decisions: Decisions, row: int) -> dict[str, str]:
+    return {engine: vote_word(decisions.votes[engine][row].tolist()) for engine in ENGINES}
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +92,7 @@ def test_with_nothing_to_decide_by_every_flow_is_an_abstention_that_says_so() ->
     decisions = built.decide(calm_row())
     assert decisions.kind.tolist() == [Kind.ABSTAIN]
     assert decisions.reason.tolist() == [Reason.NOTHING_TO_DECIDE_BY]
-    assert built.engine_kinds(decisions, 0) == dict.fromkeys(ENGINES, "silent")
+    assert said(decisions, 0) == dict.fromkeys(ENGINES, "silent")
     assert detector(*MODELS, rules=RuleSet(())).can_decide
     assert detector().can_decide, "rules alone decide"
 
@@ -99,8 +104,8 @@ def scanner() -> Rows:
 def test_engines_vote_in_words() -> None:
     built = detector(*MODELS)
     decisions = built.decide(np.concatenate([calm_row(), scanner()]))
-    assert built.engine_kinds(decisions, 0) == {"rules": "silent", "math": "silent", "ml": "benign"}
-    assert built.engine_kinds(decisions, 1) == {"rules": "anomaly", "math": "silent", "ml": "anomaly"}
+    assert said(decisions, 0) == {"rules": "silent", "math": "silent", "ml": "benign"}
+    assert said(decisions, 1) == {"rules": "anomaly", "math": "silent", "ml": "anomaly"}
 
 
 def test_the_technique_is_the_rule_s_or_the_threat_s() -> None:
