@@ -1,0 +1,55 @@
+"""Data sets: stored and read back as they were, and a digest that notices any change."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from detection.verdict import Kind
+from flows.simulator import Capture, Scenario
+from training.datasets import Dataset, LabelledFlows, measured, simulated
+from training.fitting import without
+
+
+@pytest.fixture(scope="module")
+def flows() -> LabelledFlows:
+    return simulated(Scenario(3, 1_700_000_000.0, (Capture(0.0, 60.0, "10.1.0.0/22", 5),)))
+
+
+@pytest.fixture(scope="module")
+def data(flows: LabelledFlows) -> Dataset:
+    return measured(flows)
+
+
+def test_flows_read_back_as_they_were(flows: LabelledFlows) -> None:
+    back = LabelledFlows.from_bytes(flows.to_bytes())
+    assert back.to_bytes() == flows.to_bytes()
+    assert measured(back).features.tobytes() == measured(flows).features.tobytes()
+    assert back.batch.flow_id.tolist() == flows.batch.flow_id.tolist()
+
+
+def test_features_read_back_as_they_were(data: Dataset) -> None:
+    back = Dataset.from_bytes(data.to_bytes())
+    assert back.digest() == data.digest()
+    assert back.features.tobytes() == data.features.tobytes()
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Dataset)])
+def test_a_change_in_any_column_changes_the_digest(data: Dataset, name: str) -> None:
+    column = getattr(data, name).tolist()
+    column[0] = {"features": [0.5] * 120, "attack": "x"}.get(name, 77)
+    changed = np.array(column, dtype=getattr(data, name).dtype if name != "attack" else None)
+    assert replace(data, **{name: changed}).digest() != data.digest()
+
+
+def test_of_selects_by_truth(data: Dataset) -> None:
+    assert len(data.of(Kind.BENIGN)) == int((data.truth == Kind.BENIGN).sum()) == len(data)
+    assert len(data.of(Kind.DDOS)) == 0
+
+
+def test_columns_that_are_not_to_be_used_become_constant(data: Dataset) -> None:
+    blank = without(data.features, ("host_flows", "duration"))
+    assert (blank[:, 0] == 0).all()
+    assert data.features[:, 0].any()
