@@ -17,7 +17,7 @@ _COUNTS: Final = np.arange(4096)
 _TABLE: Final = np.rint(_COUNTS * np.log2(np.maximum(_COUNTS, 1)) * _SCALE).astype(np.int64)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def weight(count: int) -> int:
     """``count * log2(count)`` in fixed point."""
     if count < len(_TABLE):
@@ -25,7 +25,7 @@ def weight(count: int) -> int:
     return int(np.int64(np.rint(count * np.log2(np.float64(count)) * _SCALE)))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def entropy(total: int, weights: int) -> float:
     """Entropy, in bits, of counts that add up to ``total`` and whose weights add up to ``weights``; of none, NaN."""
     return (weight(total) - weights) / (total * _SCALE) if total > 0 else np.nan

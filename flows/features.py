@@ -7,14 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flows.batch import FlowBatch
+from flows.batch import SCHEMA, FlowBatch
 from flows.catalogue import CATALOGUE
+from flows.kernel import measure
 from flows.keying import HomeNetworks
-from flows.measure import Columns, measure
+from flows.measure import Columns
 from flows.state import LARGEST, MICROSECONDS, allocate
 
 LATEST_S = 4_102_444_800.0  # the year 2100: a later date, or one before 1970, is no time at all
 NO_TIME = -1
+
+_TOLD = ("key_is_dst", "start", "end")  # columns of the kernel that are not the batch's own
+_DTYPES = {spec.name: spec.dtype for spec in SCHEMA if spec.name in Columns._fields and spec.name not in _TOLD}
 
 
 class FeatureExtractor:
@@ -53,32 +57,13 @@ def _columns(batch: FlowBatch, home: HomeNetworks) -> Columns:
     duration = np.where(lasts, np.minimum(batch.duration, LATEST_S), 0.0)
     start_us = _microseconds(np.where(known, batch.start, 0.0))
     end_us = start_us + _microseconds(duration)
+    # Compiled once, for arrays that can be written to: a read-only one would be another type, and seconds of compiling.
+    own = {name: np.require(getattr(batch, name), dtype, ("C", "W")) for name, dtype in _DTYPES.items()}
     return Columns(
         key_is_dst=home.key_is_dst(batch),
         start=np.where(known, start_us, NO_TIME),
         end=np.minimum(end_us, int(LATEST_S) * MICROSECONDS),
-        duration=batch.duration,
-        src_addr=batch.src_addr,
-        dst_addr=batch.dst_addr,
-        src_port=batch.src_port,
-        dst_port=batch.dst_port,
-        protocol=batch.protocol,
-        src_packets=batch.src_packets,
-        dst_packets=batch.dst_packets,
-        src_bytes=batch.src_bytes,
-        dst_bytes=batch.dst_bytes,
-        src_payload=batch.src_payload,
-        dst_payload=batch.dst_payload,
-        src_flags=batch.src_flags,
-        dst_flags=batch.dst_flags,
-        state=batch.state,
-        service=batch.service,
-        packet_size_min=batch.packet_size_min,
-        packet_size_max=batch.packet_size_max,
-        packet_size_std=batch.packet_size_std,
-        iat_mean=batch.iat_mean,
-        iat_std=batch.iat_std,
-        iat_max=batch.iat_max,
+        **own,
     )
 
 

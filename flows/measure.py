@@ -1,4 +1,4 @@
-"""The kernel that measures each flow in turn and writes its row; the catalogue says what each column means.
+"""Measuring one flow: counting it and writing its row; the catalogue says what each column means.
 
 The order of the writes below is the order of the catalogue, and a test holds every column to its formula.
 """
@@ -16,7 +16,6 @@ from flows.pairs import count_pair
 from flows.state import (
     ANSWER_KNOWN,
     BYTES_KNOWN,
-    COUNTERS,
     FAILED,
     FLAGS_KNOWN,
     FLOWS,
@@ -97,48 +96,43 @@ class Columns(NamedTuple):
     iat_max: Array
 
 
-@njit(cache=True, nogil=True)
-def measure(tables: Tables, flows: Columns, rows: Array) -> None:
-    """Write the feature row of each flow, ``float32[n, 120]``, and count the flow in the tables."""
-    row = np.empty(rows.shape[1], dtype=np.float64)
-    amounts = np.empty(COUNTERS, dtype=np.int64)
-    for i in range(len(flows.start)):
-        _own(flows, i, row)
-        if flows.start[i] < 0:
-            row[OWN:] = np.nan
-        else:
-            _past(tables, flows, i, row, amounts)
-        for column in range(len(row)):
-            rows[i, column] = np.float32(row[column])
+@njit(nogil=True)
+def measure_flow(tables: Tables, flows: Columns, i: int, row: Array, amounts: Array) -> None:
+    """Write the features of flow ``i``, float64[120], and count it; ``amounts`` is scratch, int64[COUNTERS]."""
+    _own(flows, i, row)
+    if flows.start[i] < 0:
+        row[OWN:] = np.nan
+    else:
+        _past(tables, flows, i, row, amounts)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _one(condition: bool) -> float:
     return 1.0 if condition else 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _known(number: float) -> float:
     """A number that an exporter can mean, else NaN: no count, size or time is negative, infinite or beyond 2**53."""
     return number if 0.0 <= number <= LARGEST else np.nan
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _divide(over: float, under: float) -> float:
     return over / under if under >= 1.0 else np.nan  # counts: under one there is none
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _log_ratio(received: float, sent: float) -> float:
     return float(np.log2((received + 1.0) / (sent + 1.0)))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _bit(flags: int, bit: int) -> float:
     return np.nan if flags == ABSENT else _one((flags & bit) != 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _own(flows: Columns, i: int, row: Array) -> None:
     """Columns that the flow tells by itself."""
     duration = _known(flows.duration[i])
@@ -204,7 +198,7 @@ def _own(flows: Columns, i: int, row: Array) -> None:
     _ports(flows, i, row)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _ports(flows: Columns, i: int, row: Array) -> None:
     port = flows.dst_port[i]
     other = flows.src_port[i]
@@ -227,7 +221,7 @@ def _ports(flows: Columns, i: int, row: Array) -> None:
     row[59] = np.nan if service == ABSENT else _one(service > 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _past(tables: Tables, flows: Columns, i: int, row: Array, amounts: Array) -> None:
     """Count the flow, then write the columns that need the past of its key host and of the pair."""
     into = flows.key_is_dst[i]
@@ -254,13 +248,13 @@ def _past(tables: Tables, flows: Columns, i: int, row: Array, amounts: Array) ->
     _pair(pair, flows.start[i], row, OWN + 4 * WINDOW_COLUMNS + HOST_COLUMNS)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _counted(number: float) -> float:
     """Bytes or packets as windows and pairs take them: whole and bounded; NaN stays NaN."""
     return MOST_BYTES if number > MOST_BYTES else np.floor(number)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _amounts(row: Array, sent: float, received: float, port: int, is_new: bool, amounts: Array) -> None:
     amounts[:] = 0
     amounts[FLOWS] = 1
@@ -284,7 +278,7 @@ def _amounts(row: Array, sent: float, received: float, port: int, is_new: bool, 
         amounts[ONE_WAY] = 1 - np.int64(row[19])
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _window(sums: Array, weights: Array, row: Array, column: int) -> None:
     flows = sums[FLOWS]
     row[column] = flows
@@ -299,7 +293,7 @@ def _window(sums: Array, weights: Array, row: Array, column: int) -> None:
     row[column + 9] = entropy(sums[BYTES_KNOWN], weights[SIZE_CLASSES])
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _host(host: Record, row: Array, column: int) -> None:
     moment = host.sums_10[STEPS_10]
     minute = host.sums_60[STEPS_60]
@@ -316,7 +310,7 @@ def _host(host: Record, row: Array, column: int) -> None:
     row[column + 7] = host.flows
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _pair(pair: Record, start: int, row: Array, column: int) -> None:
     row[column] = pair.flows
     row[column + 1] = (start - pair.first) / MICROSECONDS

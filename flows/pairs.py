@@ -17,7 +17,7 @@ MOST_TOTAL = 2**62  # where a pair's total stops
 FEWEST_BEATS = 4  # three intervals: below, spread and skewness say nothing
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def count_pair(pair: Record, start: int, sent: float, received: float, answered: float) -> None:
     """Count one flow: start in microseconds, bytes sent by and received by the key host, answered 0, 1 or NaN."""
     if pair.flows == 0 or start < pair.first:
@@ -34,7 +34,7 @@ def count_pair(pair: Record, start: int, sent: float, received: float, answered:
         _listen(pair)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _add_beat(pair: Record, start: int, sent: float) -> bool:
     starts = pair.starts
     sizes = pair.sizes
@@ -63,7 +63,7 @@ def _add_beat(pair: Record, start: int, sent: float) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _sort(values: Array) -> None:
     """Sort a few values in place, by insertion."""
     for i in range(1, len(values)):
@@ -75,7 +75,7 @@ def _sort(values: Array) -> None:
         values[place] = value
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _quantile(ordered: Array, share: float) -> float:
     position = share * (len(ordered) - 1)
     below = np.int64(position)
@@ -84,7 +84,7 @@ def _quantile(ordered: Array, share: float) -> float:
     return float(ordered[below] + (position - below) * (ordered[below + 1] - ordered[below]))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _spread(ordered: Array, median: float) -> float:
     """Median absolute deviation relative to the median (at least 1)."""
     deviations = np.abs(ordered - median)
@@ -92,7 +92,7 @@ def _spread(ordered: Array, median: float) -> float:
     return _quantile(deviations, 0.5) / max(median, 1.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _listen(pair: Record) -> None:
     """Recompute ``rhythm``: interval, its spread, skew and cv; size spread, size; regularity."""
     rhythm = pair.rhythm

@@ -15,22 +15,22 @@ from numba import njit
 from flows.state import NONE, PAIRS_PER_HOST, Array, Tables
 
 
-@njit(cache=True, nogil=True)
-def _mix(value: int, seed: int) -> int:
+@njit(nogil=True)
+def _mix(value: np.uint64, seed: np.uint64) -> np.uint64:
     """Scramble 64 bits (the finalizer of SplitMix64, Steele, Lea and Flood 2014)."""
-    x = np.uint64(value) ^ np.uint64(seed)
+    x = value ^ seed
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return int(x ^ (x >> np.uint64(31)))
+    return x ^ (x >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True)
-def _bucket(high: int, low: int, owner: int, seed: int, buckets: int) -> int:
-    return int(np.uint64(_mix(high, _mix(low, _mix(owner, seed)))) % np.uint64(buckets))
+@njit(nogil=True)
+def _bucket(high: np.uint64, low: np.uint64, owner: int, seed: np.uint64, buckets: int) -> int:
+    return int(_mix(high, _mix(low, _mix(np.uint64(owner), seed))) % np.uint64(buckets))
 
 
-@njit(cache=True, nogil=True)
-def touch_host(tables: Tables, high: int, low: int) -> int:
+@njit(nogil=True)
+def touch_host(tables: Tables, high: np.uint64, low: np.uint64) -> int:
     """Return the slot of a host, now the latest seen; a new one starts from nothing."""
     bucket = _bucket(high, low, 0, tables.seed[0], len(tables.host_heads))
     slot = tables.host_heads[bucket] - 1
@@ -57,7 +57,7 @@ def touch_host(tables: Tables, high: int, low: int) -> int:
     return int(slot)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _link_host(tables: Tables, slot: int) -> None:
     latest = tables.cursor[2]
     tables.hosts[slot].earlier = latest
@@ -69,7 +69,7 @@ def _link_host(tables: Tables, slot: int) -> None:
     tables.cursor[2] = slot
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _unlink_host(tables: Tables, slot: int) -> None:
     earlier = tables.hosts[slot].earlier
     later = tables.hosts[slot].later
@@ -83,7 +83,7 @@ def _unlink_host(tables: Tables, slot: int) -> None:
         tables.cursor[2] = earlier
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _unchain(heads: Array, rows: Array, bucket: int, slot: int) -> None:
     if heads[bucket] == slot + 1:
         heads[bucket] = rows[slot].chain
@@ -94,7 +94,7 @@ def _unchain(heads: Array, rows: Array, bucket: int, slot: int) -> None:
     rows[before].chain = rows[slot].chain
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _forget_host(tables: Tables, slot: int) -> None:
     """Take a host out of the table with all its pairs, and wipe its row."""
     host = tables.hosts[slot]
@@ -122,8 +122,8 @@ def _forget_host(tables: Tables, slot: int) -> None:
     tables.cursor[0] += 1
 
 
-@njit(cache=True, nogil=True)
-def touch_pair(tables: Tables, owner: int, high: int, low: int) -> int:
+@njit(nogil=True)
+def touch_pair(tables: Tables, owner: int, high: np.uint64, low: np.uint64) -> int:
     """Return the slot of a host's pair with a peer, now the latest seen of the host's; a new one starts empty."""
     bucket = _bucket(high, low, owner + 1, tables.seed[0], len(tables.pair_heads))
     host = tables.hosts[owner]
@@ -165,7 +165,7 @@ def touch_pair(tables: Tables, owner: int, high: int, low: int) -> int:
     return int(slot)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _link_pair(tables: Tables, slot: int) -> None:
     pair = tables.pairs[slot]
     host = tables.hosts[pair.host]
@@ -178,7 +178,7 @@ def _link_pair(tables: Tables, slot: int) -> None:
     host.latest = slot
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _unlink_pair(tables: Tables, slot: int) -> None:
     pair = tables.pairs[slot]
     host = tables.hosts[pair.host]
@@ -192,7 +192,7 @@ def _unlink_pair(tables: Tables, slot: int) -> None:
         host.latest = pair.earlier
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _free_pair(tables: Tables, slot: int) -> None:
     pair = tables.pairs[slot]
     _unlink_pair(tables, slot)

@@ -42,7 +42,7 @@ from flows.state import (
 NEVER = -1000  # a step that has left every window
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def tell_time(host: Record, end: int) -> None:
     """Move a host's clock (microseconds) by the end of its next flow, and its windows with it."""
     if host.flows == 0 or (host.flows == 1 and host.clock - end > LEAP):
@@ -66,7 +66,7 @@ def tell_time(host: Record, end: int) -> None:
         host.step = step
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _slide(sums: Array, classes: Array, weights: Array, steps: int, before: int, now: int) -> None:
     """Take the steps that have left the window out of the total, which lies behind the last step."""
     for step in range(max(before + 1, now - steps + 1), now + 1):
@@ -85,14 +85,14 @@ def _slide(sums: Array, classes: Array, weights: Array, steps: int, before: int,
                         classes[place, way, kind, one] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _classify(totals: Array, weights: Array, way: int, kind: int, one: int, change: int) -> None:
     count = int(totals[way, kind, one])
     weights[way, kind] += weight(count + change) - weight(count)
     totals[way, kind, one] = count + change
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _close_seconds(host: Record, step: int) -> None:
     """Let the CUSUM judge every second that has ended: the one in progress and the empty ones after it."""
     if step - host.step > QUIET_S:
@@ -111,7 +111,7 @@ def _close_seconds(host: Record, step: int) -> None:
         count = 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def arrival_cusum(host: Record) -> float:
     """The CUSUM with the second in progress counted in, in standard deviations; NaN while it learns."""
     if host.step <= LEARNING_S:
@@ -120,7 +120,7 @@ def arrival_cusum(host: Record) -> float:
     return float(max(0.0, host.cusum + (count - host.mean) / np.sqrt(host.mean + 1.0) - SLACK))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _see(sums: Array, steps: int, now: int, seen: int, way: int, counter: int) -> None:
     """Count one distinct thing, last seen at step ``seen``, once per window: at its latest step."""
     sums[now % steps, way, counter] += 1
@@ -130,7 +130,7 @@ def _see(sums: Array, steps: int, now: int, seen: int, way: int, counter: int) -
         sums[steps, way, counter] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _see_in_both(host: Record, seen: int, way: int, counter: int) -> None:
     """Count a distinct peer or port cell, last seen at second ``seen`` of the host's life (0: never)."""
     if seen == host.step:
@@ -141,7 +141,7 @@ def _see_in_both(host: Record, seen: int, way: int, counter: int) -> None:
     _see(host.sums_60, STEPS_60, host.step // SECONDS_PER_STEP_60, five, way, counter)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def count_flow(host: Record, pair: Record, way: int, amounts: Array, port: int, size: float) -> None:
     """Count one flow in both windows.
 
@@ -172,7 +172,7 @@ def count_flow(host: Record, pair: Record, way: int, amounts: Array, port: int, 
         _count_class(host, way, SIZE_CLASSES, _magnitude(size))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _count_class(host: Record, way: int, kind: int, one: int) -> None:
     host.classes_10[host.step % STEPS_10, way, kind, one] += 1
     host.classes_60[host.step // SECONDS_PER_STEP_60 % STEPS_60, way, kind, one] += 1
@@ -180,7 +180,7 @@ def _count_class(host: Record, way: int, kind: int, one: int) -> None:
     _classify(host.classes_60[STEPS_60], host.weights_60, way, kind, one, 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _magnitude(size: float) -> int:
     """floor(log2(size)), from 0 to 15, by comparing: exact, and faster than a logarithm."""
     one = 0
@@ -189,7 +189,7 @@ def _magnitude(size: float) -> int:
     return one
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def remember(host: Record, pairs: Array, slot: int) -> None:
     """Count the flow for its host, and keep which pairs the last flows belong to."""
     place = host.flows % RECENT
@@ -200,14 +200,14 @@ def remember(host: Record, pairs: Array, slot: int) -> None:
     host.flows += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _change_recent(host: Record, pair: Record, change: int) -> None:
     count = int(pair.recent)
     host.recent_weight += weight(count + change) - weight(count)
     pair.recent = count + change
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def peer_entropy(host: Record) -> float:
     """Shannon entropy, in bits, of the peers of the host's last flows."""
     return float(entropy(min(host.flows, RECENT), host.recent_weight))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from flows.batch import FlowBatch
 from flows.catalogue import NAMES
 from flows.features import FeatureExtractor
-from flows.measure import measure
+from flows.kernel import measure
 from flows.state import allocate
 from tests.support.feature_oracle import Oracle
 from tests.support.feature_traffic import (
@@ -47,7 +49,7 @@ def test_every_column_is_what_its_formula_says(seed: int, n: int, rate: float) -
 
 
 @settings(max_examples=40)
-@given(seed=SEEDS, n=st.integers(1, 120))
+@given(seed=SEEDS, n=st.integers(1, 90))
 def test_every_column_is_what_its_formula_says_when_much_is_absent_or_wrong(seed: int, n: int) -> None:
     flows = wild_flows(seed, n)
     assert differing(FeatureExtractor().extract(flows), Oracle().rows(flows)) == {}
@@ -58,7 +60,7 @@ def test_every_column_is_what_its_formula_says_when_the_tables_overflow(
     hosts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flows.features.allocate", lambda: allocate(hosts, 140))
-    flows = random_flows(hosts, 1500, hosts=8, peers=400, rate=200.0)
+    flows = random_flows(hosts, 700, hosts=8, peers=400, rate=200.0)
     flows = flows.take(np.argsort(flows.src_port, kind="stable"))  # disorder
     assert differing(FeatureExtractor().extract(flows), Oracle(hosts, 140).rows(flows)) == {}
 
@@ -118,11 +120,11 @@ def test_two_extractors_share_nothing() -> None:
 def test_read_only_columns_are_measured_by_the_kernel_that_is_there() -> None:
     flows = random_flows(6, 50)
     rows = FeatureExtractor().extract(flows)
-    kernels = len(measure.signatures)
+    kernels = len(cast(Any, measure).signatures)
     for name in ("src_addr", "start", "dst_port", "src_bytes", "state"):
         getattr(flows, name).flags.writeable = False
     assert FeatureExtractor().extract(flows).tobytes() == rows.tobytes()
-    assert len(measure.signatures) == kernels
+    assert len(cast(Any, measure).signatures) == kernels
 
 
 def test_no_flows_give_no_rows() -> None:
