@@ -14,13 +14,18 @@ import hypothesis
 import pytest
 
 from tests.support import real
-from tests.support.kafka import KafkaServer
+from tests.support.kafka import KafkaServer, shared_server
 
 REAL_FIXTURES: Final = frozenset({"datasets", "kafka_bootstrap", "kafka_server", "promtool"})
 
 # No deadline: on a busy two-core machine a slow example says nothing. In CI the examples are the same on every run.
 hypothesis.settings.register_profile("tidegate", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("tidegate")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes that are no text by their parameter: they may differ (gzip holds the time) from worker to worker."""
+    return argname if isinstance(val, bytes) and not (val.isascii() and val.decode().isprintable()) else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -44,13 +49,20 @@ def promtool() -> Path:
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real Kafka cluster: TIDEGATE_TEST_BOOTSTRAP's, or a server of this test run's own."""
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this test run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(run_folder: Path) -> Iterator[str]:
+    """The address of a real Kafka cluster: TIDEGATE_TEST_BOOTSTRAP's, or one server for all workers of this run."""
     if named := os.environ.get("TIDEGATE_TEST_BOOTSTRAP"):
         yield named
         return
-    with KafkaServer(tmp_path_factory.mktemp("kafka")) as server:
-        yield server.bootstrap
+    with shared_server(run_folder / "kafka") as bootstrap:
+        yield bootstrap
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ REPOSITORY: Final = Path(__file__).resolve().parents[1]
 TRAINING_STACK: Final = {"dagster", "joblib", "lightgbm", "pandas", "scikit-learn", "scipy"}
 PYPROJECT: Final[dict[str, Any]] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 PROJECT: Final[dict[str, Any]] = PYPROJECT["project"]
-ROOMS: Final = ("flows", "model_registry", "detection", "training", "orchestration", "serving")
+ROOMS: Final = ("flows", "model_registry", "detection", "training", "orchestration", "serving", "demo")
 
 
 def locked(name: str) -> dict[str, tuple[str, list[str]]]:
@@ -96,6 +96,7 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
         ("training", "import serving", "Imports go down the floors only"),
         ("serving", "import orchestration", "Imports go down the floors only"),
         ("orchestration", "import serving", "Imports go down the floors only"),
+        ("serving", "import demo", "Imports go down the floors only"),
         ("detection", "import tidegate", "No room imports the front door"),
         ("serving", "import training", "Serving and the floors under it"),
         ("model_registry", "import scipy.special", "Serving and the floors under it"),

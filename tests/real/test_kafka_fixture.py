@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
-from tests.support.kafka import KafkaServer, create_topic
+from tests.support.kafka import KafkaServer, create_topic, shared_server
 
 
 def consume(bootstrap: str, topic: str, count: int, *, partitions: int = 1, isolation: str) -> list[Message]:
@@ -42,6 +45,15 @@ def test_twelve_partitions_keep_every_message(kafka_bootstrap: str) -> None:
 
 def test_a_topic_name_is_never_used_twice(kafka_bootstrap: str) -> None:
     assert create_topic(kafka_bootstrap) != create_topic(kafka_bootstrap)
+
+
+def test_all_workers_of_a_run_share_one_server(kafka_bootstrap: str, run_folder: Path) -> None:
+    if "TIDEGATE_TEST_BOOTSTRAP" in os.environ:
+        assert kafka_bootstrap == os.environ["TIDEGATE_TEST_BOOTSTRAP"]
+        return
+    with shared_server(run_folder / "kafka") as joined:
+        assert joined == kafka_bootstrap
+    assert Consumer({"bootstrap.servers": kafka_bootstrap, "group.id": "still-there"}).list_topics(timeout=30).brokers
 
 
 def test_transactions_hide_what_was_aborted_and_commit_offsets_with_the_output(kafka_bootstrap: str) -> None:
