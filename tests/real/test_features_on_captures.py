@@ -13,6 +13,7 @@ from flows.batch import FlowBatch
 from flows.features import FeatureExtractor
 from flows.files import parse_spec, read_flows
 from flows.keying import HomeNetworks, key_hosts
+from tests.support.feature_oracle import Oracle
 
 CAPTURES = (
     "iot23/CTU-IoT-Malware-Capture-34-1.conn.log.labeled.gz",
@@ -31,6 +32,11 @@ def batch(request: pytest.FixtureRequest, datasets: Path) -> FlowBatch:
 @pytest.fixture(scope="module")
 def whole(batch: FlowBatch) -> bytes:
     return FeatureExtractor().extract(batch).tobytes()
+
+
+def test_every_column_is_what_its_formula_says(batch: FlowBatch) -> None:
+    some = batch.take(slice(0, 400))
+    np.testing.assert_allclose(FeatureExtractor().extract(some), Oracle().rows(some), rtol=1e-6, atol=1e-9)
 
 
 def test_rows_do_not_depend_on_how_the_capture_is_cut(batch: FlowBatch, whole: bytes) -> None:
