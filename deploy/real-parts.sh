@@ -71,8 +71,9 @@ kafka_jars() {
     fresh="$PWD/var/kafka/$digest.partial"
     rm -rf "$fresh"
     mkdir -p "$fresh"
-    mvn -Dstyle.color=never --batch-mode --quiet --strict-checksums --file deploy/kafka/pom.xml \
-        dependency:copy-dependencies -DoutputDirectory="$fresh" </dev/null
+    # Maven resets a terminal's colours even where it used none.
+    mvn --batch-mode --quiet --strict-checksums --file deploy/kafka/pom.xml \
+        dependency:copy-dependencies -DoutputDirectory="$fresh" </dev/null | sed 's/\x1b\[[0-9;]*m//g'
     (cd "$fresh" && LC_ALL=C sha256sum --check --quiet --strict) <"$pins"
     mv "$fresh" "$folder"
 }
