@@ -73,7 +73,7 @@ kafka_jars() {
     mkdir -p "$fresh"
     # Maven resets a terminal's colours even where it used none.
     mvn --batch-mode --quiet --strict-checksums --file deploy/kafka/pom.xml \
-        dependency:copy-dependencies -DoutputDirectory="$fresh" </dev/null | sed 's/\x1b\[[0-9;]*m//g'
+        dependency:copy-dependencies -DoutputDirectory="$fresh" </dev/null 2>&1 | sed 's/\x1b\[[0-9;]*m//g'
     (cd "$fresh" && LC_ALL=C sha256sum --check --quiet --strict) <"$pins"
     mv "$fresh" "$folder"
 }
