@@ -41,8 +41,6 @@ class LazyGroup(click.Group):
         try:
             command = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
-            if error.name is None or error.name.split(".")[0] in {"serving", "orchestration", "training"}:
-                raise
             raise TidegateError(
                 f"`tidegate {cmd_name}` needs the package {error.name!r}, which is not installed here; "
                 f"install Tidegate with the extra that has it: pip install 'tidegate[serving,orchestration]'"
