@@ -21,6 +21,7 @@ Faults = dict[int, str]
 Value = TypeVar("Value")
 
 UNSET: Final = frozenset({"-", "(empty)"})
+ETHERNET_HEADER: Final = 14  # bytes
 _NAN: Final = float("nan")
 # Python reads more as a number than a log may hold: "1_0", " 1", "inf" and other alphabets' digits.
 _DECIMAL: Final = "0123456789.eE+-"
@@ -87,6 +88,14 @@ def addresses(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np
             if position in bad:
                 faults.setdefault(row, bad[position])
     return halves.reshape(-1, 2)[where]
+
+
+def ip_bytes(frame_bytes: npt.NDArray[np.float64], packets: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the bytes of IP packets from those of their Ethernet frames: float64[n], of flows.
+
+    Where the packets are not known the frames' bytes stand. Padding of the shortest frames cannot be told and stays.
+    """
+    return np.where(np.isnan(packets), frame_bytes, np.maximum(frame_bytes - ETHERNET_HEADER * packets, 0.0))
 
 
 def _seconds(text: str) -> float:
