@@ -62,7 +62,7 @@ def train_with_dagster(stage: Stage, say: Say) -> None:
         keys=stage.keys,
         store=stage.var / "demo" / "store",
         home=stage.var / "dagster",
-        seed=1,
+        flows={},
         say=say,
     )
 

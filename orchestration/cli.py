@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from flows.errors import UsageError
 from model_registry.cli import registry_option
 from orchestration.headless import run_training
 
@@ -39,19 +40,46 @@ from orchestration.headless import run_training
     show_default=True,
     help="Folder of Dagster's own records, shared with its web interface.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the simulated training traffic.")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="PATH",
+    help="Learn from real captures: a folder of known ones, or a file as [FORMAT:][TRUTH:]PATH. May be repeated.",
+)
+@click.option(
+    "--leave-out",
+    multiple=True,
+    metavar="NAME",
+    help="A capture of --data not to learn from. May be repeated.",
+)
+@click.option("--seed", type=int, help="Seed of the simulated training traffic, without --data.  [default: 1]")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-def train(registry: Path, keys: Path, store: Path, dagster_home: Path, seed: int, as_json: bool) -> None:
+def train(
+    registry: Path,
+    keys: Path,
+    store: Path,
+    dagster_home: Path,
+    data: tuple[str, ...],
+    leave_out: tuple[str, ...],
+    seed: int | None,
+    as_json: bool,
+) -> None:
     """Train, test, sign and register the three models: the job `train` of the Dagster UI, without the UI.
 
-    Progress goes to stderr. Exits with 4 when a gate is not passed; then nothing is published.
+    Learns from simulated traffic unless --data names captures. Progress goes to stderr. Exits with 4 when a gate is not
+    passed; then nothing is published.
     """
+    if data and seed is not None:
+        raise UsageError("--seed is of simulated traffic and --data of captures; give one of them")
+    if leave_out and not data:
+        raise UsageError("--leave-out takes captures out of --data; give --data, too")
+    flows = {"data": list(data), "leave_out": list(leave_out), **({} if seed is None else {"seed": seed})}
     began = time.monotonic()
 
     def say(line: str) -> None:
         click.echo(f"{time.monotonic() - began:6.1f} s  {line}", err=True)
 
-    outcome = run_training(registry=registry, keys=keys, store=store, home=dagster_home, seed=seed, say=say)
+    outcome = run_training(registry=registry, keys=keys, store=store, home=dagster_home, flows=flows, say=say)
     if as_json:
         json.dump(outcome, sys.stdout, indent=2)
         click.echo()

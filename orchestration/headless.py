@@ -22,7 +22,7 @@ RELEASE: Final = dg.AssetKey("signed_manifest")
 
 
 def run_training(
-    *, registry: Path, keys: Path, store: Path, home: Path, seed: int, say: Callable[[str], None]
+    *, registry: Path, keys: Path, store: Path, home: Path, flows: dict[str, Any], say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Run the job, and return the published manifest's version and the models' fingerprints.
 
@@ -30,6 +30,7 @@ def run_training(
         registry, keys: where to publish, and the folder of the key that signs.
         store: folder for the assets' data.
         home: folder of Dagster's own records; the web interface shows the run if it is started with the same.
+        flows: what to learn from, as :class:`orchestration.defs.data.assets.TrainingFlows` has it.
         say: is told what happens, a line at a time.
 
     Raises:
@@ -60,7 +61,7 @@ def run_training(
             instance=instance,
             raise_on_error=False,
             run_config={
-                "ops": {"training_flows": {"config": {"seed": seed}}},
+                "ops": {"training_flows": {"config": flows}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # told in our own lines instead
             },
         )

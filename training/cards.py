@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from training.datasets import Origin
 from training.evaluation import Measures
 from training.fitting import Recipe
 from training.gates import GateResult
 
-SIMULATED_LIMITS = (
-    "Trained and tested on simulated traffic. That shows that the pipeline works; it says nothing about how good the\n"
-    "model is on a real network."
-)
-
 
 def model_card(
-    recipe: Recipe, measures: Measures, gates: dict[str, GateResult], *, data_sha256: str, rows: int, limits: str
+    recipe: Recipe, measures: Measures, gates: dict[str, GateResult], *, data_sha256: str, rows: int, origin: Origin
 ) -> str:
     """Write the card of one model as Markdown."""
 
@@ -27,8 +23,7 @@ def model_card(
         "",
         "## Data",
         "",
-        f"{rows} flows, SHA-256 `{data_sha256}`. Captures are split forward in time: the earliest to train, the next",
-        "for calibration and threshold, the last for the figures below. No capture is in two parts.",
+        f"{rows} flows to train, SHA-256 of all `{data_sha256}`. Captures: {', '.join(origin.names)}.",
         "",
         "## At the operating point",
         "",
@@ -49,7 +44,7 @@ def model_card(
         "",
         "## Limits",
         "",
-        limits,
+        origin.about,
         "",
     ]
     return "\n".join(lines)

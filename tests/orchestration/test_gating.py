@@ -262,7 +262,7 @@ def test_without_a_key_nothing_is_trained(trained: Workshop, workshop: Workshop)
 
     with pytest.raises(TidegateError, match="key"):
         run_training(
-            registry=workshop.registry.path, keys=workshop.keys, store=store, home=workshop.home, seed=1, say=print
+            registry=workshop.registry.path, keys=workshop.keys, store=store, home=workshop.home, flows={}, say=print
         )
 
     assert not store.exists()
@@ -274,7 +274,7 @@ def test_without_a_registry_nothing_is_trained(workshop: Workshop) -> None:
 
     with pytest.raises(TidegateError, match="registry"):
         run_training(
-            registry=workshop.folder / "none", keys=workshop.keys, store=store, home=workshop.home, seed=1, say=print
+            registry=workshop.folder / "none", keys=workshop.keys, store=store, home=workshop.home, flows={}, say=print
         )
 
     assert not store.exists()

@@ -83,7 +83,7 @@ class Workshop:
     def train(self, say: Callable[[str], None] = lambda _: None, seed: int = 1) -> dict[str, Any]:
         """Run the whole job headless."""
         return run_training(
-            registry=self.registry.path, keys=self.keys, store=self.store, home=self.home, seed=seed, say=say
+            registry=self.registry.path, keys=self.keys, store=self.store, home=self.home, flows={"seed": seed}, say=say
         )
 
     def run(self, *assets: str, checks: Collection[dg.AssetCheckKey] = (), seed: int = 1) -> None:

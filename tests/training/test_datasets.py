@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from detection.verdict import Kind
+from flows.features import FeatureExtractor
 from flows.simulator import Capture, Scenario
-from training.datasets import Dataset, LabelledFlows, measured, simulated
+from training.datasets import Dataset, LabelledFlows, Origin, measured, simulated
 from training.fitting import without
 
 
 @pytest.fixture(scope="module")
 def flows() -> LabelledFlows:
-    return simulated(Scenario(3, 1_700_000_000.0, (Capture(0.0, 60.0, "10.1.0.0/22", 5),)))
+    networks = [Capture(place * 300.0, 40.0, f"10.{place}.0.0/22", 5) for place in range(3)]
+    return simulated(Scenario(3, 1_700_000_000.0, tuple(networks)))
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +38,24 @@ def test_features_read_back_as_they_were(data: Dataset) -> None:
     assert back.features.tobytes() == data.features.tobytes()
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Dataset)])
+@pytest.mark.parametrize("name", [field.name for field in fields(Dataset) if field.name != "origin"])
 def test_a_change_in_any_column_changes_the_digest(data: Dataset, name: str) -> None:
     column = getattr(data, name).tolist()
     column[0] = {"features": [0.5] * 120, "attack": "x"}.get(name, 77)
     changed = np.array(column, dtype=getattr(data, name).dtype if name != "attack" else None)
-    assert replace(data, **{name: changed}).digest() != data.digest()
+    assert replace(data, **{name: changed}).digest() != data.digest()  # type: ignore[arg-type]  # any column
+
+
+@pytest.mark.parametrize("origin", [Origin(("other",), ""), Origin((), "said")])
+def test_a_change_in_the_origin_changes_the_digest(data: Dataset, origin: Origin) -> None:
+    assert replace(data, origin=origin).digest() != data.digest()
+
+
+def test_each_capture_is_measured_as_a_stream_of_its_own(flows: LabelledFlows, data: Dataset) -> None:
+    second = flows.capture == 1
+    alone = FeatureExtractor().extract(flows.batch.take(second))
+    assert second.any()
+    assert data.features[second].tobytes() == alone.tobytes()
 
 
 def test_of_selects_by_truth(data: Dataset) -> None:

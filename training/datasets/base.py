@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from detection.verdict import Kind
 from flows.batch import SCHEMA, FlowBatch
-from flows.catalogue import catalogue_digest
+from flows.catalogue import NAMES, catalogue_digest
 from flows.features import FeatureExtractor
 from flows.keying import HomeNetworks
 
 NO_TRUTH = -1  # "background", "unknown": such a flow is a row of no model
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where flows come from: the captures' names, by number, and what a reader of their figures must know."""
+
+    names: tuple[str, ...]
+    about: str
+
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """The same as arrays of text."""
+        return {"names": np.array(self.names, dtype=np.str_), "about": np.array(self.about)}
+
+    @classmethod
+    def of_columns(cls, columns: Mapping[str, npt.NDArray[Any]]) -> Origin:
+        """Read what :meth:`columns` gave."""
+        return cls(tuple(columns["names"].tolist()), str(columns["about"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +45,17 @@ class LabelledFlows:
         batch: the flows.
         truth: int8[n], a :class:`~detection.verdict.Kind` (never ABSTAIN), or NO_TRUTH.
         attack: str[n], the name of the attack or the original label; "" for ordinary life.
-        capture: int16[n], which capture the flow comes from; numbers ascend in time.
+        capture: int16[n], which capture the flow comes from.
+        part: int8[n], a :class:`~training.datasets.parts.Part`: what the flow may be used for.
+        origin: the captures.
     """
 
     batch: FlowBatch
     truth: npt.NDArray[np.int8]
     attack: npt.NDArray[np.str_]
     capture: npt.NDArray[np.int16]
+    part: npt.NDArray[np.int8]
+    origin: Origin
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -45,15 +67,19 @@ class LabelledFlows:
             for spec in SCHEMA
             for column in (getattr(self.batch, spec.name),)
         }
-        return _npz({**batch, "truth": self.truth, "attack": self.attack, "capture": self.capture})
+        truth = {name: getattr(self, name) for name in _TRUTH_COLUMNS}
+        return _npz({**batch, **truth, **self.origin.columns()})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> LabelledFlows:
         """Read what :meth:`to_bytes` wrote."""
         with np.load(io.BytesIO(data), allow_pickle=False) as columns:
-            truth = columns["truth"]
             batch = {spec.name: columns[f"flow_{spec.name}"].astype(spec.dtype) for spec in SCHEMA}
-            return cls(FlowBatch.from_columns(len(truth), batch), truth, columns["attack"], columns["capture"])
+            return cls(
+                FlowBatch.from_columns(len(columns["truth"]), batch),
+                **{name: columns[name] for name in _TRUTH_COLUMNS},
+                origin=Origin.of_columns(columns),
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +90,15 @@ class Dataset:
     truth: npt.NDArray[np.int8]
     attack: npt.NDArray[np.str_]
     capture: npt.NDArray[np.int16]
+    part: npt.NDArray[np.int8]
+    origin: Origin
 
     def __len__(self) -> int:
         return len(self.truth)
 
     def take(self, rows: npt.NDArray[Any]) -> Dataset:
         """The flows at ``rows`` (indices or a boolean mask), in that order."""
-        return Dataset(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return Dataset(**{name: column[rows] for name, column in self._rows().items()}, origin=self.origin)
 
     def of(self, *kinds: Kind) -> Dataset:
         """The flows whose truth is one of ``kinds``."""
@@ -79,27 +107,36 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256, in hex, of every column and of the catalogue that the features follow."""
         digest = hashlib.sha256(catalogue_digest().encode())
-        for field in fields(self):
-            column = np.ascontiguousarray(getattr(self, field.name))
-            digest.update(f"{field.name} {column.dtype.str} {column.shape}\n".encode())
-            digest.update(column.tobytes())
+        for name, column in {**self._rows(), **self.origin.columns()}.items():
+            digest.update(f"{name} {column.dtype.str} {column.shape}\n".encode())
+            digest.update(np.ascontiguousarray(column).tobytes())
         return digest.hexdigest()
 
     def to_bytes(self) -> bytes:
         """Write the columns as an npz file."""
-        return _npz({field.name: getattr(self, field.name) for field in fields(self)})
+        return _npz({**self._rows(), **self.origin.columns()})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Dataset:
         """Read what :meth:`to_bytes` wrote."""
         with np.load(io.BytesIO(data), allow_pickle=False) as columns:
-            return cls(**{field.name: columns[field.name] for field in fields(cls)})
+            rows = {name: columns[name] for name in ("features", *_TRUTH_COLUMNS)}
+            return cls(**rows, origin=Origin.of_columns(columns))
+
+    def _rows(self) -> dict[str, npt.NDArray[Any]]:
+        return {name: getattr(self, name) for name in ("features", *_TRUTH_COLUMNS)}
+
+
+_TRUTH_COLUMNS: Final = ("truth", "attack", "capture", "part")
 
 
 def measured(flows: LabelledFlows, home: HomeNetworks | None = None) -> Dataset:
-    """Measure flows as serving does, in the order in which they came."""
-    features = FeatureExtractor(home).extract(flows.batch)
-    return Dataset(features, flows.truth, flows.attack, flows.capture)
+    """Measure flows as serving does, in the order in which they came, each capture as a stream of its own."""
+    features = np.empty((len(flows), len(NAMES)), dtype=np.float32)
+    for capture in np.unique(flows.capture):
+        rows = np.flatnonzero(flows.capture == capture)
+        features[rows] = FeatureExtractor(home).extract(flows.batch.take(rows))
+    return Dataset(features, flows.truth, flows.attack, flows.capture, flows.part, flows.origin)
 
 
 def _npz(columns: dict[str, npt.NDArray[Any]]) -> bytes:

@@ -3,17 +3,24 @@
 import dagster as dg
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from detection.verdict import Kind
 from flows.catalogue import NAMES, catalogue_digest
 from flows.simulator import training_scenario
-from training.datasets import Dataset, LabelledFlows, measured, simulated
+from training.datasets import Dataset, LabelledFlows, captures, measured, simulated
 
 
-class Simulation(dg.Config):
-    """Which traffic to draw: another seed has other networks, hosts, rates and attacks."""
+class TrainingFlows(dg.Config):
+    """Which flows to learn from: real captures where any are named, else simulated traffic."""
 
-    seed: int = 1
+    data: list[str] = Field(
+        default=[], description="Folders of known captures, and files as [FORMAT:][TRUTH:]PATH; none: simulate."
+    )
+    leave_out: list[str] = Field(default=[], description="Names of captures not to use, to be judged by them later.")
+    seed: int = Field(
+        default=1, description="Of the simulated traffic: another has other networks, hosts, rates and attacks."
+    )
 
 
 def label_mix(truth: npt.NDArray[np.int8]) -> dict[str, int]:
@@ -22,11 +29,27 @@ def label_mix(truth: npt.NDArray[np.int8]) -> dict[str, int]:
 
 
 @dg.asset(group_name="data", kinds={"python", "numpy"}, code_version="1")
-def training_flows(context: dg.AssetExecutionContext, config: Simulation) -> LabelledFlows:
-    """Seeded traffic of six networks: their ordinary life, and attacks of every kind that models are trained on."""
-    flows = simulated(training_scenario(config.seed))
-    context.add_output_metadata({"flows": len(flows), "seed": config.seed, "label_mix": label_mix(flows.truth)})
+def training_flows(context: dg.AssetExecutionContext, config: TrainingFlows) -> LabelledFlows:
+    """Labelled flows: of real captures, or seeded traffic of six networks with attacks of every kind to be learned."""
+    flows = captures(config.data, config.leave_out) if config.data else simulated(training_scenario(config.seed))
+    context.add_output_metadata(
+        {
+            "flows": len(flows),
+            "captures": dg.MetadataValue.md(_captures_table(flows)),
+            "label_mix": label_mix(flows.truth),
+            "about": flows.origin.about,
+        }
+    )
     return flows
+
+
+def _captures_table(flows: LabelledFlows) -> str:
+    """One line per capture: flows, and how many of each truth."""
+    lines = ["| capture | flows | " + " | ".join(label_mix(flows.truth[:0])) + " |", "|---|---|" + "---|" * 4]
+    for number, name in enumerate(flows.origin.names):
+        truth = flows.truth[flows.capture == number]
+        lines.append(f"| {name} | {len(truth)} | " + " | ".join(str(n) for n in label_mix(truth).values()) + " |")
+    return "\n".join(lines)
 
 
 @dg.asset(group_name="data", kinds={"python", "numba"}, code_version=catalogue_digest()[:12])

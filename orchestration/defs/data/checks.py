@@ -10,7 +10,7 @@ from flows.features import FeatureExtractor
 from orchestration.checking import judged
 from training.datasets import Dataset, LabelledFlows
 from training.gates import GateResult
-from training.splits import forward_in_time
+from training.splits import split
 
 FEWEST = 100  # flows of each kind in each part
 SAMPLE = 20_000  # flows for the leak test
@@ -20,10 +20,10 @@ SHIFT_S = 86_400.0 * 3 + 1234.567
 @dg.asset_check(asset="training_features", blocking=True)
 def every_kind_in_every_part(training_features: Dataset) -> dg.AssetCheckResult:
     """Training, validation and test each hold enough benign flows and enough of every threat."""
-    split = forward_in_time(training_features)
+    parts = split(training_features)
     counts = {
         f"{kind.label} in {name}": int((part.truth == kind).sum())
-        for name, part in (("training", split.train), ("validation", split.validation), ("test", split.test))
+        for name, part in (("training", parts.train), ("validation", parts.validation), ("test", parts.test))
         for kind in (Kind.BENIGN, *THREATS)
     }
     fewest = min(counts, key=counts.__getitem__)

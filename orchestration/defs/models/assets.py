@@ -14,7 +14,7 @@ from training.datasets import Dataset
 from training.evaluation import evaluate
 from training.fitting import Recipe, make
 from training.recipes import BY_NAME, RECIPES
-from training.splits import forward_in_time
+from training.splits import split
 
 TRAINED_ON = "trained_on"  # metadata: SHA-256 of the features that a model was trained on
 ROWS = "rows"
@@ -31,12 +31,12 @@ def model_asset(recipe: Recipe) -> dg.AssetsDefinition:
         description=f"The model that finds {recipe.threat.label} flows: calibrated, with its threshold, as plain data.",
     )
     def fitted(context: dg.AssetExecutionContext, training_features: Dataset) -> Artifact:
-        split = forward_in_time(training_features)
-        artifact = make(recipe, split)
+        parts = split(training_features)
+        artifact = make(recipe, parts)
         context.add_output_metadata(
             {
                 TRAINED_ON: digest_of(training_features),
-                ROWS: len(split.train),
+                ROWS: len(parts.train),
                 "trees": len(artifact.forest.roots),
                 "nodes": len(artifact.forest.value),
                 "threshold": artifact.threshold,
@@ -55,7 +55,7 @@ MODELS = [model_asset(recipe) for recipe in RECIPES]
 @dg.asset(group_name="models", kinds={"python"}, code_version="1")
 def math_baselines(training_features: Dataset) -> Baselines:
     """What ordinary traffic looks like to the math engine: medians, spreads and limits of its statistics."""
-    return baselines_of(forward_in_time(training_features).train)
+    return baselines_of(split(training_features).train)
 
 
 @dg.asset(group_name="models", kinds={"python"}, code_version="1")
@@ -68,7 +68,7 @@ def ensemble(
 ) -> Ensemble:
     """How the three engines' votes are weighed, with the confidence of the verdict calibrated on validation flows."""
     models = {artifact.name: artifact for artifact in (ddos_lgbm, malware_lgbm, anomaly_iforest)}
-    return calibrated_ensemble(models, math_baselines, forward_in_time(training_features).validation)
+    return calibrated_ensemble(models, math_baselines, split(training_features).validation)
 
 
 @dg.asset(group_name="models", kinds={"python"}, code_version="1")
@@ -88,7 +88,7 @@ def trial(
         detector,
         {name: BY_NAME[name].threat for name in models},
         {name: artifact.threshold for name, artifact in models.items()},
-        forward_in_time(training_features).test,
+        split(training_features).test,
     )
     parts: dict[str, Any] = {
         **models,

@@ -20,8 +20,8 @@ from orchestration.evidence import materialization_metadata, passed_gates
 from orchestration.resources import SigningRegistry
 from orchestration.storage import digest_of
 from orchestration.trial import Trial
-from training.cards import SIMULATED_LIMITS, model_card
-from training.datasets import Dataset
+from training.cards import model_card
+from training.datasets import Dataset, Origin
 from training.errors import GateError
 from training.gates import GateResult
 from training.recipes import BY_NAME
@@ -70,7 +70,10 @@ def signed_manifest(
     }
     gates = gates_by_asset(context, parts, trial)
     registry = signing.open()
-    versions = {artifact.name: _model_version(context, registry, artifact, trial, gates) for artifact in artifacts}
+    versions = {
+        artifact.name: _model_version(context, registry, artifact, trial, gates, training_features.origin)
+        for artifact in artifacts
+    }
     blobs = {
         "catalogue": registry.put_blob(catalogue_json()).path,
         "rules": registry.put_blob(default_rules()).path,
@@ -94,7 +97,12 @@ def signed_manifest(
 
 
 def _model_version(
-    context: dg.AssetExecutionContext, registry: Registry, artifact: Artifact, trial: Trial, gates: dict[str, Gates]
+    context: dg.AssetExecutionContext,
+    registry: Registry,
+    artifact: Artifact,
+    trial: Trial,
+    gates: dict[str, Gates],
+    origin: Origin,
 ) -> ModelVersion:
     name = artifact.name
     made = materialization_metadata(context.instance, name, digest_of(artifact))
@@ -106,9 +114,7 @@ def _model_version(
         for asset in ("training_features", name, "trial")
         for check, result in gates[asset].items()
     }
-    card = model_card(
-        BY_NAME[name], measures, every, data_sha256=made[TRAINED_ON], rows=made[ROWS], limits=SIMULATED_LIMITS
-    )
+    card = model_card(BY_NAME[name], measures, every, data_sha256=made[TRAINED_ON], rows=made[ROWS], origin=origin)
     figures = ("recall", "fpr", "fpr_upper95", "precision", "roc_auc", "pr_auc", "calibration_error")
     return ModelVersion(
         artifact=registry.put_blob(artifact_to_bytes(artifact)).path,

@@ -1,0 +1,191 @@
+"""Real captures as a data set: each a stream of its own, attack-only ones laid over benign ones.
+
+What is named is a folder, in which the captures of :mod:`training.datasets.known` are looked for, or a flow file,
+``[FORMAT:][TRUTH:]PATH``, whose truth is the one given, else what is known of it, else its label column's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from detection.verdict import Kind
+from flows.addresses import parse_address
+from flows.batch import FlowBatch
+from flows.errors import UsageError
+from flows.files import FileSpec, parse_spec, read_flows
+from flows.keying import HomeNetworks
+from flows.labels import truth_of
+from training.datasets.base import NO_TRUTH, LabelledFlows, Origin
+from training.datasets.known import Known, known
+from training.datasets.mixing import clock, lay_over
+from training.datasets.parts import parts_in_time
+from training.errors import TrainingError
+
+ABOUT: Final = (
+    "Trained and tested on captures of real networks, each file cut in time: the first 60 % of its flows to train,\n"
+    "the next 20 % for calibration and threshold, the last for the figures. Both sides of a cut see the same hosts;\n"
+    "and floods were captured alone, so they are laid over ordinary life: a busy host of a benign capture becomes the\n"
+    "victim. The figures say that the model learned. How it does on a network it has never seen is another question,\n"
+    "which leaving whole captures out answers (docs/evaluation.md)."
+)
+
+_CODES: Final = {"": NO_TRUTH, **{kind.label: int(kind) for kind in Kind}}
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One stream of flows: those of a file, in file order, and of attacks laid over them; columns as LabelledFlows."""
+
+    name: str
+    batch: FlowBatch
+    truth: npt.NDArray[np.int8]
+    attack: npt.NDArray[np.str_]
+    part: npt.NDArray[np.int8]
+    dead: int  # records of the files that are no flows
+
+    @property
+    def attack_only(self) -> bool:
+        """Whether every flow is an attack: such a capture has no ordinary life around the attack."""
+        return len(self.truth) > 0 and bool((self.truth > Kind.BENIGN).all())
+
+
+def find_captures(names: Sequence[str]) -> list[FileSpec]:
+    """Turn folders and ``[FORMAT:][TRUTH:]PATH`` into files, without those whose truth is of a host alone.
+
+    Raises:
+        UsageError: a name is no file, a folder holds no known capture, or nothing is left.
+    """
+    specs: list[FileSpec] = []
+    for name in names:
+        folder = Path(name)
+        if not folder.is_dir():
+            specs.append(parse_spec(name))
+            continue
+        found = sorted(path for path in folder.rglob("*") if path.is_file() and known(path.name))
+        if not found:
+            raise UsageError(
+                f"no known capture below {folder}; name files of your own as [FORMAT:][TRUTH:]PATH, each by itself"
+            )
+        specs.extend(FileSpec(path) for path in found)
+    learned = [spec for spec in specs if _truth(spec) != "malware"]
+    if not learned:
+        raise UsageError("nothing to learn from: of a capture that is malware as a whole only the host is known")
+    return learned
+
+
+def load_capture(spec: FileSpec) -> Capture:
+    """Read one file. Raises UsageError or TidegateError as :func:`flows.files.read_flows`."""
+    about = known(spec.path.name)
+    name = about.name if about else spec.path.name.split(".")[0]
+    chunks = list(read_flows([spec]))
+    batch = FlowBatch.concatenate([chunk.decoded.batch for chunk in chunks])
+    labels = [
+        [""] * len(chunk.decoded) if chunk.decoded.labels is None else chunk.decoded.labels.tolist() for chunk in chunks
+    ]
+    text = np.array([label for part in labels for label in part], dtype=np.str_)
+    whole = _truth(spec)
+    if whole is not None:
+        text = np.full(len(batch), "" if whole == "benign" else name)
+        truth = np.full(len(batch), _CODES[whole], dtype=np.int8)
+    elif about is not None and about.pairs:
+        truth, text = _by_pairs(batch, about)
+    else:
+        truth = np.array([_CODES[truth_of(label)] for label in text.tolist()], dtype=np.int8)
+    return Capture(name, batch, truth, text, parts_in_time(len(batch)), sum(len(c.decoded.dead) for c in chunks))
+
+
+def assemble(captures: Iterable[Capture], home: HomeNetworks | None = None) -> LabelledFlows:
+    """Put captures together, each a stream of its own, after laying the attack-only ones over benign ones, in turn.
+
+    Benign ones are those with benign flows and neither floods nor malware; the one with most benign flows comes first.
+
+    Raises:
+        TrainingError: there is no capture, or there are attacks and no benign flows to lay them over.
+    """
+    home = home or HomeNetworks()
+    given = sorted(captures, key=lambda capture: capture.name)
+    streams = [capture for capture in given if not capture.attack_only]
+    attacks = [capture for capture in given if capture.attack_only]
+    below = sorted(
+        (place for place, stream in enumerate(streams) if _ordinary(stream)),
+        key=lambda place: -int((streams[place].truth == Kind.BENIGN).sum()),
+    )
+    if attacks and not below:
+        names = ", ".join(capture.name for capture in attacks)
+        raise TrainingError(
+            f"{names}: every flow is an attack, and there is no benign capture to lay it over; add one as benign:PATH"
+        )
+    for turn, attack in enumerate(attacks):
+        place = below[turn % len(below)]
+        streams[place] = overlaid(streams[place], attack, home)
+    if not streams:
+        raise TrainingError("no captures to learn from")
+    return LabelledFlows(
+        batch=FlowBatch.concatenate([stream.batch for stream in streams]),
+        truth=np.concatenate([stream.truth for stream in streams]),
+        attack=np.concatenate([stream.attack for stream in streams]),
+        capture=np.concatenate([np.full(len(s.truth), i, dtype=np.int16) for i, s in enumerate(streams)]),
+        part=np.concatenate([stream.part for stream in streams]),
+        origin=Origin(tuple(stream.name for stream in streams), ABOUT),
+    )
+
+
+def overlaid(benign: Capture, attack: Capture, home: HomeNetworks) -> Capture:
+    """Lay one capture over another, with the truth of each flow kept. Raises TrainingError as :func:`lay_over`."""
+    batch, sources = lay_over(benign.batch, attack.batch, home)
+    return replace(
+        benign,
+        name=f"{benign.name}+{attack.name}",
+        batch=batch,
+        truth=np.concatenate([benign.truth, attack.truth])[sources],
+        attack=np.concatenate([benign.attack, attack.attack])[sources],
+        part=np.concatenate([benign.part, attack.part])[sources],
+        dead=benign.dead + attack.dead,
+    )
+
+
+def captures(names: Sequence[str], leave_out: Sequence[str] = ()) -> LabelledFlows:
+    """Load folders and files as one data set, without the captures that are named in ``leave_out``.
+
+    Raises:
+        UsageError: a name is no file, a folder holds no known capture, or a capture to leave out is not among them.
+        TrainingError: as :func:`assemble`.
+    """
+    loaded = [load_capture(spec) for spec in find_captures(names)]
+    there = {capture.name for capture in loaded}
+    if absent := sorted(set(leave_out) - there):
+        raise UsageError(f"cannot leave out {', '.join(absent)}; the captures are {', '.join(sorted(there))}")
+    return assemble(capture for capture in loaded if capture.name not in leave_out)
+
+
+def _truth(spec: FileSpec) -> str | None:
+    about = known(spec.path.name)
+    return spec.truth if spec.truth is not None or about is None else about.truth
+
+
+def _ordinary(capture: Capture) -> bool:
+    """Whether an attack can be laid over a capture: benign flows with times, of a network that is not infected."""
+    benign = bool((capture.truth == Kind.BENIGN).any())
+    infected = bool(np.isin(capture.truth, [Kind.DDOS, Kind.MALWARE]).any())
+    return benign and not infected and bool(np.isfinite(clock(capture.batch)).any())
+
+
+def _by_pairs(batch: FlowBatch, about: Known) -> tuple[npt.NDArray[np.int8], npt.NDArray[Any]]:
+    truth = np.full(len(batch), NO_TRUTH, dtype=np.int8)
+    for one, other, label in about.pairs:
+        ways = ((batch.src_addr, batch.dst_addr), (batch.dst_addr, batch.src_addr))
+        for near, far in ways:
+            truth[_is(near, one) & _is(far, other)] = _CODES[label]
+    return truth, np.where(truth == NO_TRUTH, "", about.name)
+
+
+def _is(addresses: npt.NDArray[np.uint64], text: str) -> npt.NDArray[np.bool_]:
+    if not text:
+        return np.ones(len(addresses), dtype=np.bool_)
+    return np.asarray((addresses == np.array(parse_address(text), dtype=np.uint64)).all(axis=1))
