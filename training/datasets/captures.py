@@ -112,6 +112,7 @@ def assemble(captures: Iterable[Capture], home: HomeNetworks | None = None) -> L
     given = sorted(captures, key=lambda capture: capture.name)
     streams = [capture for capture in given if not capture.attack_only]
     attacks = [capture for capture in given if capture.attack_only]
+    attacks.sort(key=lambda capture: int(capture.truth[0]))  # floods first: each over a network of its own if it can be
     below = sorted(
         (place for place, stream in enumerate(streams) if _ordinary(stream)),
         key=lambda place: -int((streams[place].truth == Kind.BENIGN).sum()),
