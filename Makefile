@@ -12,7 +12,7 @@ INSTALLED := .venv/.installed
 CODE := tidegate.py flows model_registry detection training orchestration serving demo benchmarks deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format real-parts lock clean
+.PHONY: help demo test test-long check format real-parts lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,8 +21,11 @@ demo: $(INSTALLED) ## set up, train, serve, attack and show what was found
 	@$(BIN)/tidegate demo $(ARGS)
 
 # Whole files go to one worker, so that what a file builds for its tests is built once.
-test: $(INSTALLED) ## run the tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+test: $(INSTALLED) ## run the tests, but for the long ones
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not long" $(ARGS)
+
+test-long: $(INSTALLED) ## run the long tests: whole runs with real exporters, brokers and traffic
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m long $(ARGS)
 
 check: $(INSTALLED) ## lint, formatting, types and the floors' import rules
 	$(BIN)/ruff check .

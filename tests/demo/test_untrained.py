@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from demo.run import Say, run_demo, train_with_dagster
 from demo.stage import Stage
@@ -37,6 +38,7 @@ def train_and_swap(stage: Stage, say: Say) -> None:
     registry.publish(edit, load_signer(stage.keys, "targets"), run_id="untrained")
 
 
+@pytest.mark.long
 def test_the_demo_fails_with_an_untrained_model(tmp_path: Path) -> None:
     told: list[str] = []
     result = run_demo(tmp_path / "var" / "registry", tmp_path / "var", told.append, train=train_and_swap)
