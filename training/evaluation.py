@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,10 @@ from detection.verdict import THREATS, Decisions, Kind
 from training.calibration import calibration_error
 from training.datasets import Dataset
 
-FEWEST_BENIGN = 3000  # rows: with fewer, the upper bound of a rate around 0.1 % cannot be told
+FEWEST_BENIGN: Final = 3000  # rows: with fewer, the upper bound of a rate around 0.1 % cannot be told
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class LabelRecall:
-    """Flows of one attack or original label, and the share that was flagged as any threat."""
+    """Flows of one attack or original label, and the share decided rightly: an attack flagged as any threat, or not
+    flagged if the label is a benign one."""
 
     rows: int
     recall: float
@@ -45,11 +51,32 @@ class LabelRecall:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Measures per model, of the final verdict, and per attack."""
+    """Measures per model, of the final verdict, and per attack or original label."""
 
     models: dict[str, Measures]
     final: Measures
     labels: dict[str, LabelRecall]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What ``n`` flows are, and what was decided about them, as columns.
+
+    Attributes:
+        truth: int8[n], a :class:`~detection.verdict.Kind`: benign or a threat.
+        label: int[n], the place in ``labels`` of the flow's attack or original label.
+        kind: int8[n], the verdict.
+        score: float64[n], what verdicts rank by, see :func:`ranking`.
+        probabilities: per model float64[n], its calibrated probability.
+        labels: the labels; the flows of "" have none.
+    """
+
+    truth: npt.NDArray[np.int8]
+    label: npt.NDArray[Any]
+    kind: npt.NDArray[np.int8]
+    score: Floats
+    probabilities: Mapping[str, Floats]
+    labels: tuple[str, ...]
 
 
 def evaluate(detector: Detector, threats: dict[str, Kind], thresholds: dict[str, float], data: Dataset) -> Evaluation:
@@ -61,23 +88,43 @@ def evaluate(detector: Detector, threats: dict[str, Kind], thresholds: dict[str,
     """
     data = data.of(Kind.BENIGN, *THREATS)
     decisions = detector.decide(data.features)
+    labels, label = np.unique(data.attack, return_inverse=True)
+    return judge(
+        Outcomes(
+            truth=data.truth,
+            label=label,
+            kind=decisions.kind,
+            score=ranking(decisions),
+            probabilities=decisions.probabilities,
+            labels=tuple(labels.tolist()),
+        ),
+        threats,
+        thresholds,
+    )
+
+
+def ranking(decisions: Decisions) -> Floats:
+    """The likeliest threat's probability, float64[n]: what a verdict claims when it is one, leaves when benign."""
+    return np.where(decisions.kind == Kind.BENIGN, 1.0 - decisions.confidence, decisions.confidence)
+
+
+def judge(outcomes: Outcomes, threats: Mapping[str, Kind], thresholds: Mapping[str, float]) -> Evaluation:
+    """Compare what was decided with what is true; arguments as in :func:`evaluate`."""
     models = {}
     for name, threat in threats.items():
-        if name in decisions.probabilities:
-            rows = np.isin(data.truth, [Kind.BENIGN, threat])
-            score = decisions.probabilities[name][rows]
+        if name in outcomes.probabilities:
+            rows = np.isin(outcomes.truth, [Kind.BENIGN, threat])
+            score = outcomes.probabilities[name][rows]
             threshold = thresholds[name]
-            models[name] = measure(score, score >= threshold, data.truth[rows] == threat, threshold)
-    return Evaluation(models=models, final=_final(decisions, data), labels=_labels(decisions, data))
+            models[name] = measure(score, score >= threshold, outcomes.truth[rows] == threat, threshold)
+    flagged = np.isin(outcomes.kind, THREATS)
+    attack = outcomes.truth != Kind.BENIGN
+    abstained = int((outcomes.kind == Kind.ABSTAIN).sum())
+    final = measure(outcomes.score, flagged, attack, None, abstained)
+    return Evaluation(models, final, _labels(outcomes, flagged, attack))
 
 
-def measure(
-    score: npt.NDArray[np.float64],
-    flagged: npt.NDArray[np.bool_],
-    positive: npt.NDArray[np.bool_],
-    threshold: float | None,
-    abstained: int = 0,
-) -> Measures:
+def measure(score: Floats, flagged: Bools, positive: Bools, threshold: float | None, abstained: int = 0) -> Measures:
     """Compare what was flagged with what is positive, ``bool[n]`` each; ``score`` ranks, a probability."""
     positives = int(positive.sum())
     negatives = len(positive) - positives
@@ -104,22 +151,12 @@ def upper_bound(events: int, trials: int, level: float = 0.95) -> float:
     return 1.0 if events >= trials else float(beta.ppf(level, events + 1, trials - events))
 
 
-def _final(decisions: Decisions, data: Dataset) -> Measures:
-    flagged = np.isin(decisions.kind, THREATS)
-    # The likeliest threat's probability: what the verdict claims when it is one, what it leaves when benign.
-    score = np.where(decisions.kind == Kind.BENIGN, 1.0 - decisions.confidence, decisions.confidence)
-    abstained = int((decisions.kind == Kind.ABSTAIN).sum())
-    return measure(score, flagged, data.truth != Kind.BENIGN, None, abstained)
-
-
-def _labels(decisions: Decisions, data: Dataset) -> dict[str, LabelRecall]:
-    flagged = np.isin(decisions.kind, THREATS)
+def _labels(outcomes: Outcomes, flagged: Bools, attack: Bools) -> dict[str, LabelRecall]:
+    rows = np.bincount(outcomes.label, minlength=len(outcomes.labels)).tolist()
+    right = np.bincount(outcomes.label[flagged == attack], minlength=len(outcomes.labels)).tolist()
+    attacks = np.bincount(outcomes.label[attack], minlength=len(outcomes.labels)).tolist()
     return {
-        str(name): LabelRecall(
-            rows=int(rows.sum()),
-            recall=float(flagged[rows].mean()),
-            is_attack=bool((data.truth[rows] != Kind.BENIGN).any()),
-        )
-        for name in np.unique(data.attack)
-        if name and (rows := data.attack == name).any()
+        name: LabelRecall(rows[place], right[place] / rows[place], is_attack=attacks[place] > 0)
+        for place, name in enumerate(outcomes.labels)
+        if name and rows[place]
     }

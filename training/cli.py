@@ -1,0 +1,151 @@
+"""``tidegate evaluate``: labelled flow files to metrics, decided as the serving process decides."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import click
+
+from detection.detector import Detector
+from flows.errors import UsageError
+from flows.files import FileChunk, parse_spec, read_flows
+from flows.formats import FORMATS
+from flows.keying import DEFAULT_HOME, HomeNetworks
+from model_registry.cli import registry_option
+from model_registry.errors import TrustError
+from model_registry.registry import Registry
+from training.datasets.mixing import lay_over
+from training.judging import field_test
+from training.report import document, print_tables
+from training.streams import cut, labelled, mixed, whole
+
+_CHUNK_LINES: Final = 8192
+_FOLDER: Final = click.Path(file_okay=False, path_type=Path)
+_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILES…")
+@registry_option
+@click.option(
+    "--root", type=_FILE, envvar="TIDEGATE_ROOT", show_envvar=True, help="The first root to trust, kept elsewhere."
+)
+@click.option(
+    "--state", type=_FOLDER, envvar="TIDEGATE_STATE", show_envvar=True, help="Folder with the highest version seen."
+)
+@click.option(
+    "--min-version",
+    type=click.IntRange(0),
+    default=0,
+    envvar="TIDEGATE_MIN_VERSION",
+    show_envvar=True,
+    help="Oldest manifest version to accept.",
+)
+@click.option(
+    "--home",
+    metavar="NETWORKS",
+    default=",".join(DEFAULT_HOME),
+    envvar="TIDEGATE_HOME",
+    show_default=True,
+    show_envvar=True,
+    help="Home networks, comma-separated CIDR blocks.",
+)
+@click.option("--format", "default_format", type=click.Choice(FORMATS), help="Format of all files.")
+@click.option(
+    "--mix",
+    "below",
+    multiple=True,
+    metavar="FILE",
+    help="Benign capture to lay FILES over that are attack from end to end; give it again for another. Whole files "
+    "are held in memory.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def evaluate(
+    files: tuple[str, ...],
+    registry: Path,
+    root: Path | None,
+    state: Path | None,
+    min_version: int,
+    home: str,
+    default_format: str | None,
+    below: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Compare verdicts on labelled flow files with the truth.
+
+    FILES are [FORMAT:][TRUTH:]PATH, plain or gzipped, each a stream of its own. TRUTH (ddos, malware, anomaly or
+    benign) is that of the whole file; without it the file's label column tells, and a flow that it leaves open
+    (Background, Unknown) counts in windows and alerts, but is a row of nothing. A file that is malware as a whole is
+    judged by its infected hosts, not by its flows.
+
+    A label is decided rightly where an attack is flagged as any threat, or benign traffic is not. To abstain is a miss
+    on an attack and no alarm on benign traffic. With fewer than 3,000 benign rows the upper bound of the
+    false-positive rate "cannot be told". All terms: docs/evaluation.md.
+    """
+    networks = HomeNetworks([network.strip() for network in home.split(",")])
+    specs = [parse_spec(text, default_format) for text in files]
+    mixes = [parse_spec(text, default_format) for text in below]
+    detector = _load(registry, root, state, min_version)
+    streams = labelled(_watched(read_flows(specs, _CHUNK_LINES)))
+    if mixes:
+        benign = whole(labelled(_watched(read_flows(mixes, _CHUNK_LINES))))
+        streams = cut(mixed(whole(streams), benign, partial(lay_over, home=networks)), _CHUNK_LINES)
+    result = field_test(detector, streams, networks)
+    if not result.evaluation.final.rows and not result.hosts:
+        raise UsageError(
+            "no flow has a truth, so there is nothing to compare with: name files whose label column has it, or give "
+            "the truth of a whole file as ddos:PATH, malware:PATH, anomaly:PATH or benign:PATH"
+        )
+    if as_json:
+        click.echo(json.dumps(document(result), indent=2))
+    else:
+        print_tables(result)
+
+
+def _load(registry: Path, root: Path | None, state: Path | None, min_version: int) -> Detector:
+    loaded = Registry(registry).load(root=root, min_version=min_version, state_dir=state)
+    detector = Detector.from_registry(loaded)
+    for name in detector.degraded:
+        reason = loaded.refused.get(name, "the manifest has no champion of it")
+        click.echo(f"tidegate: evaluating without {name}: {reason}", err=True)
+    if not detector.can_decide:
+        raise TrustError(f"{registry}: nothing to decide by: no rules, no baselines, and no models; train, or restore")
+    return detector
+
+
+def _watched(chunks: Iterable[FileChunk]) -> Iterator[FileChunk]:
+    """Pass chunks on; on a terminal say how far it is, and of each file how many lines are no flows."""
+    path, flows, dead, first = Path(), 0, 0, ""
+    try:
+        for chunk in chunks:
+            if chunk.first_line == 1:
+                _account(path, dead, first)
+                path, flows, dead, first = chunk.spec.path, 0, 0, ""
+            flows += len(chunk.decoded)
+            if chunk.decoded.dead and not dead:
+                letter = chunk.decoded.dead[0]
+                first = f"line {chunk.first_line + letter.index}: {letter.error}"
+            dead += len(chunk.decoded.dead)
+            _progress(f"{path}: {flows} flows")
+            yield chunk
+        _account(path, dead, first)
+    finally:
+        _progress("")
+
+
+def _account(path: Path, dead: int, first: str) -> None:
+    if dead:
+        _progress("")
+        noun = "line" if dead == 1 else "lines"
+        click.echo(f"{path}: {dead} undecodable {noun}, the first is {first}", err=True)
+
+
+def _progress(text: str) -> None:
+    """Replace the line of progress; an empty text takes it away."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{text}", nl=False, err=True)

@@ -1,0 +1,173 @@
+"""Labelled streams of flows, decided as serving decides them: what came out, flow by flow and in figures.
+
+Of each flow only its verdict, scores, truth and label are kept, and of each host its wait for an alert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from detection.alerts import AlertBook, AlertFold
+from detection.detector import Detector
+from detection.engines.ml import MODELS
+from detection.verdict import THREATS, Decisions, Kind
+from flows.addresses import format_address
+from flows.features import FeatureExtractor
+from flows.keying import Addresses, HomeNetworks, key_hosts
+from training.evaluation import Evaluation, Outcomes, judge, ranking
+from training.hosts import DAY_S, Address, AttackedHosts, TrafficClock, Wait, distinct
+from training.streams import LabelledChunk
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided about the flows of a chunk.
+
+    Attributes:
+        decisions: of all flows.
+        fold: the alerts that took them in.
+        key_is_dst: bool[n], whether the destination is the key host.
+        keys: uint64[n, 2], the key hosts.
+        ends: float64[n], s since 1970.
+    """
+
+    decisions: Decisions
+    fold: AlertFold
+    key_is_dst: npt.NDArray[np.bool_]
+    keys: Addresses
+    ends: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTest:
+    """How a detector did on labelled streams.
+
+    Attributes:
+        evaluation: flow by flow, against their truth.
+        hosts: each host that was under attack, or attacked, by its address.
+        alerts_per_host_day: false alerts per home host and day of traffic; None where that cannot be told.
+    """
+
+    evaluation: Evaluation
+    hosts: dict[str, Wait]
+    alerts_per_host_day: float | None
+
+
+def decided(
+    detector: Detector, chunks: Iterable[LabelledChunk], home: HomeNetworks
+) -> Iterator[tuple[LabelledChunk, Decided]]:
+    """Decide chunk after chunk; a stream that begins remembers nothing of the one before."""
+    features, alerts = FeatureExtractor(home), AlertBook()
+    for chunk in chunks:
+        if chunk.begins:
+            features, alerts = FeatureExtractor(home), AlertBook()
+        batch = chunk.batch
+        decisions = detector.decide(features.extract(batch))
+        key_is_dst = home.key_is_dst(batch)
+        keys = key_hosts(batch, key_is_dst)
+        ends = batch.start + np.where(np.isfinite(batch.duration), batch.duration, 0.0)
+        fold = alerts.fold(decisions.kind, decisions.confidence, ends, keys, key_hosts(batch, ~key_is_dst))
+        yield chunk, Decided(decisions, fold, key_is_dst, keys, ends)
+
+
+def field_test(detector: Detector, chunks: Iterable[LabelledChunk], home: HomeNetworks) -> FieldTest:
+    """Decide streams of labelled flows and compare with their truth."""
+    rows = _Rows({name: [] for name in detector.models})
+    streams: list[_Stream] = []
+    for chunk, found in decided(detector, chunks, home):
+        if chunk.begins or not streams:
+            streams.append(_Stream(home))
+        streams[-1].follow(chunk, found)
+        rows.keep(chunk, found.decisions)
+    thresholds = {name: artifact.threshold for name, artifact in detector.models.items()}
+    evaluation = judge(rows.outcomes(), {name: MODELS[name] for name in detector.models}, thresholds)
+    hosts: dict[Address, Wait] = {}
+    for stream in streams:
+        for address, wait in stream.waits().items():
+            hosts[address] = hosts[address].then(wait) if address in hosts else wait
+    host_days = sum(stream.host_days for stream in streams)
+    alerts = sum(stream.false_alerts for stream in streams if stream.host_days)
+    return FieldTest(
+        evaluation=evaluation,
+        hosts={format_address(*address): wait for address, wait in hosts.items()},
+        alerts_per_host_day=alerts / host_days if host_days else None,
+    )
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What is kept of the flows that have a truth, chunk after chunk."""
+
+    probabilities: Mapping[str, list[npt.NDArray[np.float64]]]
+    truth: list[npt.NDArray[np.int8]] = field(default_factory=list)
+    label: list[npt.NDArray[np.int32]] = field(default_factory=list)
+    kind: list[npt.NDArray[np.int8]] = field(default_factory=list)
+    score: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
+
+    def keep(self, chunk: LabelledChunk, decisions: Decisions) -> None:
+        rows = chunk.truth >= Kind.BENIGN
+        places = [self.places.setdefault(text, len(self.places)) for text in chunk.label[rows].tolist()]
+        self.truth.append(chunk.truth[rows])
+        self.label.append(np.array(places, dtype=np.int32))
+        self.kind.append(decisions.kind[rows])
+        self.score.append(ranking(decisions)[rows])
+        for name, kept in self.probabilities.items():
+            kept.append(decisions.probabilities[name][rows])
+
+    def outcomes(self) -> Outcomes:
+        return Outcomes(
+            truth=np.concatenate([np.empty(0, np.int8), *self.truth]),
+            label=np.concatenate([np.empty(0, np.int32), *self.label]),
+            kind=np.concatenate([np.empty(0, np.int8), *self.kind]),
+            score=np.concatenate([np.empty(0), *self.score]),
+            probabilities={name: np.concatenate([np.empty(0), *kept]) for name, kept in self.probabilities.items()},
+            labels=tuple(self.places),
+        )
+
+
+class _Stream:
+    """What is followed through one stream: its clock, the hosts that have attack flows, and its ordinary life."""
+
+    def __init__(self, home: HomeNetworks) -> None:
+        self._home = home
+        self._clock = TrafficClock()
+        self._attacked = AttackedHosts()
+        self._by_flow: set[Address] = set()  # attacked hosts, by flows that are labelled one by one
+        self._residents: set[Address] = set()
+        self._has_benign = False
+        self.false_alerts = 0  # opened by flows that are not labelled attacks
+
+    def follow(self, chunk: LabelledChunk, found: Decided) -> None:
+        clocks = self._clock.advance(found.ends)
+        attack = chunk.attack
+        flagged = np.isin(found.decisions.kind, THREATS)
+        self._attacked.follow(found.keys[attack], clocks[attack], flagged[attack])
+        self._by_flow.update(distinct(found.keys[chunk.truth > Kind.BENIGN]))
+        sends = ~found.key_is_dst | (chunk.batch.dst_packets > 0)
+        ordinary = found.keys[~attack & sends]
+        self._residents.update(distinct(ordinary[self._home.contain(ordinary)]))
+        self._has_benign |= bool((chunk.truth == Kind.BENIGN).any())
+        self.false_alerts += sum(event.change == "opened" and not attack[event.row] for event in found.fold.events)
+
+    @property
+    def host_days(self) -> float:
+        """Home hosts times days of traffic; 0 where nobody can tell false alerts from others."""
+        return len(self._residents) * self._clock.elapsed / DAY_S if self._has_benign else 0.0
+
+    def waits(self) -> dict[Address, Wait]:
+        """The wait of each host with attack flows.
+
+        Of a capture that is malware as a whole, the infected hosts are those at home, if it has any.
+        """
+        waits = self._attacked.waits
+        infected = [address for address in waits if address not in self._by_flow]
+        addresses = np.array(infected, dtype=np.uint64).reshape(-1, 2)
+        outside = {address for address, home in zip(infected, self._home.contain(addresses), strict=True) if not home}
+        if len(outside) == len(infected):
+            return waits
+        return {address: wait for address, wait in waits.items() if address not in outside}
