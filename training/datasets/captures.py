@@ -56,11 +56,23 @@ class Capture:
 
 
 def find_captures(names: Sequence[str]) -> list[FileSpec]:
-    """Turn folders and ``[FORMAT:][TRUTH:]PATH`` into files, without those whose truth is of a host alone.
+    """Turn folders and ``[FORMAT:][TRUTH:]PATH`` into files to learn from.
 
     Raises:
-        UsageError: a name is no file, a folder holds no known capture, or nothing is left.
+        UsageError: a name is no file, a folder holds no known capture, or nothing is left without infected hosts.
     """
+    learned = [spec for spec in _files(names) if _truth(spec) != Kind.MALWARE.label]
+    if not learned:
+        raise UsageError("nothing to learn from: of a capture that is malware as a whole only the host is known")
+    return learned
+
+
+def infected_captures(names: Sequence[str]) -> list[FileSpec]:
+    """Return the files below the same names of which only an infected host is known. Raises as find_captures."""
+    return [spec for spec in _files(names) if _truth(spec) == Kind.MALWARE.label]
+
+
+def _files(names: Sequence[str]) -> list[FileSpec]:
     specs: list[FileSpec] = []
     for name in names:
         folder = Path(name)
@@ -73,10 +85,7 @@ def find_captures(names: Sequence[str]) -> list[FileSpec]:
                 f"no known capture below {folder}; name files of your own as [FORMAT:][TRUTH:]PATH, each by itself"
             )
         specs.extend(FileSpec(path) for path in found)
-    learned = [spec for spec in specs if _truth(spec) != "malware"]
-    if not learned:
-        raise UsageError("nothing to learn from: of a capture that is malware as a whole only the host is known")
-    return learned
+    return specs
 
 
 def load_capture(spec: FileSpec) -> Capture:
