@@ -1,20 +1,20 @@
 """Gates on the features: everything to learn from is there, and nothing that only the label-maker knew."""
 
-from dataclasses import replace
-
 import dagster as dg
 import numpy as np
 
 from detection.verdict import THREATS, Kind
+from flows.batch import FlowBatch
 from flows.features import FeatureExtractor
+from flows.keying import HomeNetworks
 from orchestration.checking import judged
 from training.datasets import Dataset, LabelledFlows
 from training.gates import GateResult
+from training.leak import Features, find_leaks
 from training.splits import split
 
 FEWEST = 100  # flows of each kind in each part
-SAMPLE = 20_000  # flows for the leak test
-SHIFT_S = 86_400.0 * 3 + 1234.567
+SAMPLE = 10_000  # flows of each capture for the leak test, from its beginning
 
 
 @dg.asset_check(asset="training_features", blocking=True)
@@ -33,15 +33,33 @@ def every_kind_in_every_part(training_features: Dataset) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset="training_features", additional_ins={"training_flows": dg.AssetIn()}, blocking=True)
 def no_leak(training_flows: LabelledFlows, training_features: Dataset) -> dg.AssetCheckResult:
-    """Other absolute times give the same features to the byte, and they are the ones that were stored."""
-    flows = training_flows.batch.take(slice(0, SAMPLE))
-    features = FeatureExtractor().extract(flows)
-    shifted = FeatureExtractor().extract(replace(flows, start=flows.start + SHIFT_S))
-    stored = training_features.features[: len(features)]
-    same = features.tobytes() == stored.tobytes()
-    blind = features.tobytes() == shifted.tobytes()
+    """Other addresses and other times give the same features to the byte, and they are the ones that were stored."""
+    measured, same, finite = 0, True, True
+    of_addresses: set[str] = set()
+    of_time: set[str] = set()
+    for capture in np.unique(training_flows.capture):
+        rows = np.flatnonzero(training_flows.capture == capture)[:SAMPLE]
+        flows = training_flows.batch.take(rows)
+        features = _measure(flows)
+        leaks = find_leaks(flows, HomeNetworks(), _measure, features=features)
+        of_addresses.update(leaks.of_addresses)
+        of_time.update(leaks.of_time)
+        same &= features.tobytes() == training_features.features[rows].tobytes()
+        finite &= not np.isinf(features).any()
+        measured += len(rows)
     detail = (
-        f"first {len(features)} flows: measured again {'equal' if same else 'DIFFERENT'}, "
-        f"shifted by {SHIFT_S} s {'equal' if blind else 'DIFFERENT'}"
+        f"{measured} flows: measured again {'equal' if same else 'DIFFERENT'}, "
+        f"under other addresses {_told(of_addresses)}, at another time {_told(of_time)}"
     )
-    return judged(training_features, GateResult(same and blind and not np.isinf(features).any(), detail))
+    return judged(training_features, GateResult(same and finite and not of_addresses and not of_time, detail))
+
+
+def _measure(flows: FlowBatch) -> Features:
+    return FeatureExtractor().extract(flows)
+
+
+def _told(features: set[str]) -> str:
+    if not features:
+        return "equal"
+    first = sorted(features)[:3]
+    return f"({', '.join(first)}{', …' if len(features) > len(first) else ''}) DIFFERENT"
