@@ -3,11 +3,14 @@
 A file is named ``[FORMAT:][TRUTH:]PATH``; whether it is gzipped is seen from its first bytes, and its format, if not
 given, from its first lines. Memory stays bounded whatever a file holds: of a line longer than MAX_LINE only the first
 MAX_LINE + 1 bytes are kept (it becomes a dead letter), and a chunk ends at CHUNK_BYTES. A gzip stream that is cut
-short or damaged gives what could be read and then one dead letter that says so.
+short or damaged gives what could be read and then one dead letter that says so. A byte order mark of UTF-8 at the very
+start is no part of the first line. A pipe is read like a file, and waited for like by any other reader; devices, of
+which some never end, are refused.
 """
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +31,14 @@ CHUNK_BYTES: Final = 16 << 20
 _BLOCK: Final = 256 << 10
 _SNIFFED_LINES: Final = 20
 _GZIP: Final = b"\x1f\x8b"
+# What is often given by mistake, told by its first bytes.
+_MISTAKEN: Final = {
+    codecs.BOM_UTF16_LE: "it is text in UTF-16; write it anew in UTF-8 (iconv -f UTF-16 -t UTF-8)",
+    codecs.BOM_UTF16_BE: "it is text in UTF-16; write it anew in UTF-8 (iconv -f UTF-16 -t UTF-8)",
+    _GZIP: "it was gzipped twice; unpack it once (gunzip)",
+    b"\xd4\xc3\xb2\xa1": "it is a capture of packets; have Zeek, Suricata or Argus make flows of them",
+    b"\n\r\r\n": "it is a capture of packets; have Zeek, Suricata or Argus make flows of them",
+}
 _SYNTAX: Final = f"give files as [FORMAT:][TRUTH:]PATH; FORMAT: {', '.join(FORMATS)}; TRUTH: {', '.join(TRUTHS)}"
 
 
@@ -87,8 +98,8 @@ def read_flows(specs: Sequence[FileSpec], lines_per_batch: int = 8192) -> Iterat
     A file without any line gives one chunk of no lines.
 
     Raises:
-        UsageError: a file is missing, is a directory or cannot be opened (all are looked at before the first is
-            read), or its format is not given and cannot be recognised.
+        UsageError: a file is missing, is a directory, a device or a socket, or cannot be opened (all are looked at
+            before the first is read), or its format is not given and cannot be recognised.
         TidegateError: a file cannot be read to its end.
     """
     if lines_per_batch < 1:
@@ -106,6 +117,8 @@ def _look_at(path: Path) -> None:
         if not path.exists():
             hint = f"; {_SYNTAX}" if ":" in str(path) else "; check the path"
             raise UsageError(f"there is no file {path}{hint}")
+        if path.is_char_device() or path.is_block_device() or path.is_socket():
+            raise UsageError(f"{path} is a device or a socket, which may never end; give a file or a pipe")
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise UsageError(f"{path} cannot be looked at: {error}; check the path and its permissions") from error
 
@@ -137,7 +150,10 @@ def _recognise(path: Path, lines: Sequence[bytes]) -> str:
     try:
         return sniff(lines)
     except UsageError as error:
-        raise UsageError(f"the format of {path} is not recognised: {error}. If it is one of them, {_SYNTAX}") from None
+        start = b"\n".join(lines)  # one mark begins with a line end
+        mistaken = (what for mark, what in _MISTAKEN.items() if start.startswith(mark))
+        what = next(mistaken, f"{error}. If it is one of them, {_SYNTAX}")
+        raise UsageError(f"the format of {path} is not recognised: {what}") from None
 
 
 def _chunks(lines: Iterable[bytes], lines_per_batch: int) -> Iterator[list[bytes]]:
@@ -186,5 +202,7 @@ class _LineSource:
             stream: BufferedReader | gzip.GzipFile = gzip.GzipFile(fileobj=self._file)
         else:
             stream = self._file
+        start = stream.read(len(codecs.BOM_UTF8))
+        yield start.removeprefix(codecs.BOM_UTF8)
         while block := stream.read1(_BLOCK):
             yield block
