@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.evaluation import measure, upper_bound
+from detection.verdict import Decisions, Kind
+from training.evaluation import LabelRecall, Outcomes, judge, measure, ranking, upper_bound
 
 
 def test_measures_are_the_counts_by_hand() -> None:
@@ -44,3 +45,68 @@ def test_upper_bounds_of_clopper_and_pearson() -> None:
     assert upper_bound(0, 3000) == pytest.approx(0.000998, abs=1e-6)
     assert upper_bound(1, 10) == pytest.approx(0.3942, abs=1e-4)  # their table
     assert upper_bound(5, 5) == 1.0
+
+
+def outcomes(**changes: object) -> Outcomes:
+    columns: dict[str, object] = {
+        "truth": np.array([0, 0, 0, 1, 1, 2, 3], np.int8),
+        "label": np.array([0, 1, 1, 2, 2, 3, 3]),
+        "kind": np.array([0, 1, 4, 1, 2, 4, 0], np.int8),
+        "score": np.array([0.1, 0.9, 0.4, 0.9, 0.8, 0.5, 0.2]),
+        "probabilities": {"flood": np.array([0.1, 0.9, 0.4, 0.9, 0.3, 0.5, 0.2])},
+        "labels": ("", "crowd", "flood", "other", "never seen"),
+    }
+    return Outcomes(**(columns | changes))  # type: ignore[arg-type]  # columns by name
+
+
+def test_a_model_is_measured_on_benign_rows_and_its_own() -> None:
+    threats = {"flood": Kind.DDOS, "absent": Kind.MALWARE}
+    evaluation = judge(outcomes(), threats, {"flood": 0.5, "absent": 0.5})
+
+    assert set(evaluation.models) == {"flood"}
+    flood = evaluation.models["flood"]
+    assert (flood.rows, flood.positives, flood.threshold) == (5, 2, 0.5)
+    assert (flood.recall, flood.precision) == (0.5, 0.5)
+    assert flood.fpr == pytest.approx(1 / 3)
+
+
+def test_the_final_verdict_is_measured_on_all_rows_whatever_threat_it_names() -> None:
+    final = judge(outcomes(), {}, {}).final
+
+    assert (final.rows, final.positives, final.threshold, final.abstained) == (7, 4, None, 2)
+    assert final.recall == 0.5
+    assert final.fpr == pytest.approx(1 / 3)
+
+
+def test_labels_tell_attacks_that_were_flagged_and_benign_flows_that_were_not() -> None:
+    assert judge(outcomes(), {}, {}).labels == {
+        "crowd": LabelRecall(rows=2, recall=0.5, is_attack=False),
+        "flood": LabelRecall(rows=2, recall=1.0, is_attack=True),
+        "other": LabelRecall(rows=2, recall=0.0, is_attack=True),
+    }
+
+
+def test_no_rows_tell_nothing() -> None:
+    none = np.empty(0)
+    empty = outcomes(
+        truth=none.astype(np.int8),
+        label=none.astype(np.int32),
+        kind=none.astype(np.int8),
+        score=none,
+        probabilities={"flood": none},
+    )
+    evaluation = judge(empty, {"flood": Kind.DDOS}, {"flood": 0.5})
+
+    assert evaluation.labels == {}
+    for measures in (evaluation.final, evaluation.models["flood"]):
+        assert (measures.rows, measures.recall, measures.fpr, measures.roc_auc) == (0, None, None, None)
+
+
+def test_verdicts_rank_by_what_they_give_the_likeliest_threat() -> None:
+    kinds = np.array([Kind.BENIGN, Kind.DDOS, Kind.ABSTAIN], np.int8)
+    none = np.zeros((3, 3))
+    decisions = Decisions(
+        kinds, np.array([0.75, 0.9, 0.4]), np.zeros(3, np.int8), none, {}, np.zeros(3, np.uint64), {}
+    )  # fmt: skip
+
+    assert ranking(decisions).tolist() == [0.25, 0.9, 0.4]
