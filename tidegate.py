@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "evaluate": ("training.cli", "evaluate", "Compare verdicts on labelled flow files with their truth."),
     "serve": ("serving.cli", "serve", "Consume flows from Kafka, publish verdicts and alerts."),
     "broker": ("serving.broker", "broker", "Run the embedded Kafka broker (development only)."),
+    "rekey": ("serving.cli", "rekey", "Turn exporters' raw messages into canonical flows, keyed by key host."),
     "replay": ("serving.replay", "replay", "Send flow files to a Kafka topic, keyed by key host."),
     "score": ("serving.score", "score", "Turn flow files into verdicts, without Kafka."),
 }

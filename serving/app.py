@@ -1,32 +1,26 @@
-"""The serving process: alive first, ready when everything is verified, warm and connected, and gone when asked.
+"""The serving process, from the first verification of its models to leaving.
 
-The endpoints answer from the first moment. Then models are loaded, verified and warmed up; then Kafka is joined. What
-stands in the way of readiness is named in ``/ready`` and tried again; only what no waiting can mend ends the process.
+Models are loaded, verified and warmed up; then Kafka is joined. Only then is it ready.
 """
 
 from __future__ import annotations
 
 import gc
 import logging
-import os
-import signal
-import sys
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any, Final
-
-from confluent_kafka import KafkaException
+from typing import Final
 
 from detection.detector import Detector
 from flows.errors import TidegateError, UsageError
 from flows.keying import HomeNetworks
 from model_registry.registry import Loaded
 from serving.config import Settings
-from serving.health import HealthServer
+from serving.deciding import Deciding, flows_reading
+from serving.health import serving_endpoints
 from serving.loop import Loop
 from serving.metrics import Metrics
 from serving.models import load_detector, missing_models
 from serving.pipeline import Pipeline
+from serving.process import Process, run_until_signalled
 from serving.sink import Sink
 from serving.status import Status
 from serving.stopping import Stop
@@ -35,10 +29,6 @@ from serving.warmup import warm_up
 log = logging.getLogger(__name__)
 
 _LOAD_AGAIN_S: Final = 5.0
-_CONNECT_AGAIN_S: Final = 1.0
-_LEAVE_AT_START_S: Final = 3.0  # before anything is consumed nothing is at stake
-# How long a thread may hold the interpreter before another gets its turn: an endpoint needs several turns to answer.
-_SWITCH_S: Final = 0.001
 
 
 def run(settings: Settings) -> None:
@@ -47,21 +37,7 @@ def run(settings: Settings) -> None:
     Raises:
         TidegateError: the endpoints cannot listen, or Kafka refuses in a way that waiting does not mend.
     """
-    stop = Stop()
-
-    def request_stop(number: int, _: Any) -> None:
-        log.info("%s: finishing the batch at hand", signal.Signals(number).name)
-        stop.request()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, request_stop)
-    sys.setswitchinterval(_SWITCH_S)
-    if not serve(settings, stop):
-        # A compilation or a call into Kafka is still under way in the other thread and cannot be interrupted. No
-        # offset was committed for it, so nothing is lost by leaving without it.
-        log.warning("leaving without waiting any longer; what was not committed is read again")
-        logging.shutdown()
-        os._exit(0)
+    run_until_signalled(lambda stop: serve(settings, stop))
 
 
 def serve(settings: Settings, stop: Stop) -> bool:
@@ -73,29 +49,13 @@ def serve(settings: Settings, stop: Stop) -> bool:
     Raises:
         TidegateError: as :func:`run`.
     """
-    metrics = Metrics()
-    status = Status(metrics)
-    status.block("models", f"loading and verifying the models of {settings.registry}")
-    with HealthServer(settings.listen, status, metrics) as http:
-        log.info("endpoints on http://%s:%d", settings.listen[0], http.port)
-        worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pipeline")
-        consuming = threading.Event()
-        work = worker.submit(_work, settings, status, metrics, stop, consuming)
-        work.add_done_callback(lambda _: stop.request())
-        stop.wait()
-        status.block("stop", "leaving")
-        return _ended(work, stop.remaining() if consuming.is_set() else _LEAVE_AT_START_S)
+    process = Process(settings, stop)
+    process.status.block("models", f"loading and verifying the models of {settings.registry}")
+    return process.keep(serving_endpoints(process.status, process.metrics), lambda: _work(process))
 
 
-def _ended(work: Future[None], within_s: float) -> bool:
-    wait([work], timeout=within_s)
-    if not work.done():
-        return False
-    work.result()  # raises what the work raised
-    return True
-
-
-def _work(settings: Settings, status: Status, metrics: Metrics, stop: Stop, consuming: threading.Event) -> None:
+def _work(process: Process) -> None:
+    settings, status, metrics, stop = process.settings, process.status, process.metrics, process.stop
     found = _load(settings, status, stop)
     if found is None:
         return
@@ -115,11 +75,13 @@ def _work(settings: Settings, status: Status, metrics: Metrics, stop: Stop, cons
     status.block("kafka", f"connecting to Kafka at {settings.bootstrap}")
     status.clear("models")
     sink = Sink(settings)
-    if not _connect(settings, sink, status, stop):
+    topics = [settings.topic_flows, settings.topic_verdicts, settings.topic_alerts, settings.topic_dead_letters]
+    if not process.connect(sink, topics):
         return
     status.block("kafka", f"joining consumer group {settings.group}")
-    consuming.set()
-    Loop(settings, pipeline, sink, status, metrics, stop).run()
+    process.consuming.set()
+    deciding = Deciding(settings, pipeline, status, metrics)
+    Loop(settings, flows_reading(settings), deciding, sink, status, metrics, stop).run()
 
 
 def _load(settings: Settings, status: Status, stop: Stop) -> tuple[Detector, Loaded] | None:
@@ -164,21 +126,3 @@ def _announce(detector: Detector, loaded: Loaded, status: Status, metrics: Metri
     log.info("serving manifest version %d with %d models", loaded.version, len(detector.models))
     if loaded.root_from_registry:
         log.warning("the root of trust was taken from the registry itself; name one with TIDEGATE_ROOT")
-
-
-def _connect(settings: Settings, sink: Sink, status: Status, stop: Stop) -> bool:
-    """Wait until Kafka answers and has the topics; False when it was time to leave before that."""
-    topics = [settings.topic_flows, settings.topic_verdicts, settings.topic_alerts, settings.topic_dead_letters]
-    while not stop.requested:
-        try:
-            missing = sink.missing_topics(topics)
-        except KafkaException as error:
-            reason = f"Kafka at {settings.bootstrap} does not answer: {sink.trouble or error.args[0].str()}"
-        else:
-            if not missing:
-                return True
-            reason = f"Kafka at {settings.bootstrap} has no topic {', '.join(missing)}; create it"
-        if status.block("kafka", reason):
-            log.error("not ready: %s; trying again", reason)
-        stop.wait(_CONNECT_AGAIN_S)
-    return False

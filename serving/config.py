@@ -1,4 +1,4 @@
-"""Settings: what ``tidegate serve`` may be told, from where, and what is allowed.
+"""Settings: what the processes that use Kafka may be told, from where, and what is allowed.
 
 Every setting stands once, in :class:`Settings`. It is read from a command-line option, else from
 ``TIDEGATE_<NAME>`` in the environment, else from one TOML file (same names, lower case, without the prefix), else it
@@ -27,6 +27,8 @@ _KUBERNETES: Final = re.compile(
     r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$"
 )
 _MASK: Final = "********"
+# What only `tidegate rekey` is told. It may share an environment or a file with `tidegate serve`.
+OF_REKEY: Final = ("topic_raw", "group_raw", "format_raw")
 
 
 def _setting(default: Any, parse: Callable[[str], Any], about: str, *, secret: bool = False) -> Any:
@@ -103,11 +105,16 @@ def _existing_file(value: str) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything the serving process can be told. Made by :func:`load_settings`."""
+    """Everything the processes can be told. Made by :func:`load_settings`."""
 
     bootstrap: str = _setting("127.0.0.1:9092", _endpoints, "Kafka bootstrap servers, HOST:PORT[,HOST:PORT…]")
     group: str = _setting("tidegate", _text, "consumer group")
     topic_flows: str = _setting("tidegate.flows", _topic, "topic that flows are read from")
+    topic_raw: str = _setting("tidegate.raw", _topic, "topic that exporters write to, read by `tidegate rekey`")
+    group_raw: str = _setting("tidegate.rekey", _text, "consumer group of `tidegate rekey`")
+    format_raw: str | None = _setting(
+        None, _choice(*FORMATS), "format of raw messages without a `format` header (default: recognised)"
+    )
     topic_verdicts: str = _setting("tidegate.verdicts", _topic, "topic for verdicts")
     topic_alerts: str = _setting("tidegate.alerts", _topic, "topic for alerts")
     topic_dead_letters: str = _setting("tidegate.flows.dlq", _topic, "topic for messages that cannot be decoded")

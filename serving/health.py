@@ -28,6 +28,7 @@ _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _HTML: Final = "text/html; charset=utf-8"
 
 Answer = tuple[HTTPStatus, str, bytes]
+Endpoints = dict[str, Callable[[], Answer]]
 
 log = logging.getLogger(__name__)
 
@@ -36,22 +37,33 @@ class ListenError(TidegateError):
     """The HTTP endpoints cannot listen where the settings say."""
 
 
+def process_endpoints(status: Status, metrics: Metrics) -> Endpoints:
+    """What every long-running process answers."""
+    return {
+        "/health": lambda: _json(HTTPStatus.OK, {"alive": True}),
+        "/ready": lambda: _ready(status),
+        "/metrics": lambda: (HTTPStatus.OK, _TEXT, metrics.exposition()),
+    }
+
+
+def serving_endpoints(status: Status, metrics: Metrics) -> Endpoints:
+    """What a process that decides answers."""
+    page = files("serving").joinpath("status_page/index.html").read_bytes()
+    return {
+        "/": lambda: (HTTPStatus.OK, _HTML, page),
+        **process_endpoints(status, metrics),
+        "/models": lambda: _json(HTTPStatus.OK, status.models()),
+        "/detections/stats": lambda: _json(HTTPStatus.OK, status.stats.document()),
+    }
+
+
 class HealthServer:
     """Serves the endpoints from a thread of its own while the context is open."""
 
-    def __init__(self, listen: tuple[str, int], status: Status, metrics: Metrics) -> None:
+    def __init__(self, listen: tuple[str, int], endpoints: Endpoints) -> None:
         """Bind ``listen``; port 0 takes a free one. Raises ListenError when that is not possible."""
-        page = files("serving").joinpath("status_page/index.html").read_bytes()
-        routes: dict[str, Callable[[], Answer]] = {
-            "/": lambda: (HTTPStatus.OK, _HTML, page),
-            "/health": lambda: _json(HTTPStatus.OK, {"alive": True}),
-            "/ready": lambda: _ready(status),
-            "/metrics": lambda: (HTTPStatus.OK, _TEXT, metrics.exposition()),
-            "/models": lambda: _json(HTTPStatus.OK, status.models()),
-            "/detections/stats": lambda: _json(HTTPStatus.OK, status.stats.document()),
-        }
         try:
-            self._server = _Server(listen, routes)
+            self._server = _Server(listen, endpoints)
         except OSError as error:
             raise ListenError(
                 f"cannot listen on {listen[0]}:{listen[1]}: {error.strerror}; "
@@ -89,7 +101,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # an idle keep-alive connection must not hold up leaving
 
-    def __init__(self, listen: tuple[str, int], routes: dict[str, Callable[[], Answer]]) -> None:
+    def __init__(self, listen: tuple[str, int], routes: Endpoints) -> None:
         self.address_family = AF_INET6 if ":" in listen[0] else AF_INET
         self.routes = routes
         super().__init__(listen, _Handler)

@@ -1,9 +1,7 @@
-"""The loop: a batch in, its verdicts, alerts and dead letters out and confirmed, and only then its offsets committed.
+"""The loop: a batch in, what is made of it out and confirmed, and only then its offsets committed.
 
 At least once: a process that dies at any moment has committed nothing that was not delivered, and whoever takes
-its partitions over reads again what was not committed; the ids of what is published twice are the same.
-
-Each partition has a lane of its own (windows, open alerts), from its assignment until it is handed on.
+its partitions over reads again what was not committed.
 """
 
 from __future__ import annotations
@@ -12,15 +10,14 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from confluent_kafka import KafkaException
 
 from serving.config import Settings
 from serving.metrics import Metrics
-from serving.pipeline import Lane, Outcome, Pipeline
 from serving.sink import Outgoing, Sink
-from serving.source import Arrivals, Source
+from serving.source import Arrivals, Reading, Source
 from serving.status import Status
 from serving.stopping import Stop
 
@@ -30,23 +27,48 @@ _RETRY_S: Final = 1.0
 _HOUSEKEEPING_S: Final = 1.0
 
 
+class Work(Protocol):
+    """What is done with the messages; called by the loop's thread only."""
+
+    def assigned(self, partitions: list[int]) -> None:
+        """These partitions will be read from now on."""
+
+    def lost(self, partitions: list[int]) -> None:
+        """These partitions are another's now."""
+
+    def process(self, batch: list[Arrivals]) -> Iterator[list[Outgoing]]:
+        """Yield what is to be published about a batch, in parts that each fit into memory.
+
+        When the next part is asked for, the one before has been delivered; if that cannot be, the iterator is closed.
+        """
+        ...
+
+
 class Loop:
-    """Runs batches from the source through the pipeline into the sink, in one thread."""
+    """Runs batches from the source through the work into the sink, in one thread."""
 
     def __init__(
-        self, settings: Settings, pipeline: Pipeline, sink: Sink, status: Status, metrics: Metrics, stop: Stop
+        self,
+        settings: Settings,
+        reading: Reading,
+        work: Work,
+        sink: Sink,
+        status: Status,
+        metrics: Metrics,
+        stop: Stop,
     ) -> None:
         """Join the consumer group; nothing is read before :meth:`run` or :meth:`step`."""
-        self._settings = settings
-        self._pipeline = pipeline
+        self._bootstrap = settings.bootstrap
+        self._topic = reading.topic
+        self._work = work
         self._sink = sink
         self._status = status
         self._metrics = metrics
         self._stop = stop
-        self._lanes: dict[int, Lane] = {}
+        self._partitions: set[int] = set()
         self._joined = False
         self._next_housekeeping = 0.0
-        self._source = Source(settings, self._assigned, self._lost)
+        self._source = Source(settings, reading, self._assigned, self._lost)
 
     def run(self) -> None:
         """Run until a stop is requested, finish the batch at hand, and leave the group.
@@ -74,58 +96,14 @@ class Loop:
             self._keep_house()
 
     def _run_batch(self, batch: list[Arrivals]) -> bool:
-        outgoing: list[Outgoing] = []
-        verdicts: Counter[str] = Counter()
-        models: Counter[str] = Counter()
-        opened: Counter[str] = Counter()
-        dead_letters = 0
-        for arrivals in batch:
-            outcome = self._decide(arrivals)
-            outgoing.extend(self._messages(arrivals, outcome))
-            self._count(outcome)
-            decided = outcome.verdicts
-            verdicts.update(decided.by_kind)
-            models.update(decided.detections)
-            opened.update(event.alert.kind.label for event in decided.events if event.change == "opened")
-            dead_letters += len(outcome.rejected)
-        with self._metrics.timed("publish"):
-            delivered = self._deliver(outgoing)
-        if not delivered:
-            return False
+        for outgoing in self._work.process(batch):
+            with self._metrics.timed("publish"):
+                delivered = self._deliver(outgoing)
+            if not delivered:
+                return False
         with self._metrics.timed("commit"):
             self._commit(batch)
-        self._status.stats.add(verdicts, models, opened, dead_letters)
         return True
-
-    def _decide(self, arrivals: Arrivals) -> Outcome:
-        origin = f"{self._settings.topic_flows}/{arrivals.partition}"
-        return self._pipeline.run(
-            self._lanes[arrivals.partition],
-            arrivals.values,
-            arrivals.formats,
-            lambda index: f"{origin}/{arrivals.offsets[index]}",
-        )
-
-    def _messages(self, arrivals: Arrivals, outcome: Outcome) -> Iterator[Outgoing]:
-        """Everything to publish about the messages of one partition."""
-        settings = self._settings
-        for published in outcome.verdicts.verdicts:
-            yield Outgoing(settings.topic_verdicts, published.key, published.document)
-        for published in outcome.verdicts.alerts:
-            yield Outgoing(settings.topic_alerts, published.key, published.document)
-        for rejected in outcome.rejected:
-            name = arrivals.formats[rejected.index]
-            headers = (
-                ("error", rejected.error.encode()),
-                ("reason", rejected.reason.encode()),
-                ("source.topic", settings.topic_flows.encode()),
-                ("source.partition", str(arrivals.partition).encode()),
-                ("source.offset", str(arrivals.offsets[rejected.index]).encode()),
-                ("format", settings.format.encode() if name is None else name),
-            )
-            key = arrivals.keys[rejected.index]
-            value = arrivals.values[rejected.index] or b""
-            yield Outgoing(settings.topic_dead_letters, key, value, headers, cuttable=True)
 
     def _deliver(self, outgoing: list[Outgoing]) -> bool:
         """Send until everything is confirmed; False when it was time to leave before that."""
@@ -137,7 +115,7 @@ class Loop:
                 log.error("%s; trying again, and committing no offset until it is delivered", reason)
             self._stop.wait(_RETRY_S)
             if self._stop.overdue():
-                log.error("left with %d messages undelivered; their flows are read again", len(undelivered))
+                log.error("left with %d messages undelivered; what they were made of is read again", len(undelivered))
                 return False
             rest = undelivered
         if self._status.clear("output"):
@@ -153,20 +131,6 @@ class Loop:
             self._metrics.commit_failures.inc()
             log.warning("offsets could not be committed: %s; a later commit covers them", error.args[0].str())
 
-    def _count(self, outcome: Outcome) -> None:
-        metrics, decided = self._metrics, outcome.verdicts
-        for verdict, count in decided.by_kind.items():
-            metrics.flows.labels(verdict).inc(count)
-        for reason, count in decided.abstentions.items():
-            metrics.abstentions.labels(reason).inc(count)
-        for model, count in decided.detections.items():
-            metrics.detections.labels(model).inc(count)
-        for event in decided.events:
-            metrics.alerts.labels(event.alert.kind.label, event.change).inc()
-        for rejected in outcome.rejected:
-            metrics.dead_letters.labels(rejected.reason).inc()
-        metrics.skipped.inc(outcome.skipped)
-
     def _keep_house(self) -> None:
         """Commit what is due still, look at the lag, and say whether Kafka is in order."""
         self._commit([])
@@ -175,23 +139,24 @@ class Loop:
         if self._source.trouble is not None:
             self._source.look_again()
         if self._source.trouble is not None:
-            where = f"Kafka at {self._settings.bootstrap}"
+            where = f"Kafka at {self._bootstrap}"
             if self._status.block("kafka", f"{where}: {self._source.trouble}"):
                 log.error("%s: %s; trying again", where, self._source.trouble)
         elif self._joined and self._status.clear("kafka"):
-            log.info("reading %s", self._settings.topic_flows)
+            log.info("reading %s", self._topic)
 
     def _assigned(self, partitions: list[int]) -> None:
         self._joined = True
         self._next_housekeeping = 0.0
-        for partition in partitions:
-            self._lanes[partition] = self._pipeline.open_lane()
-        self._metrics.partitions.set(len(self._lanes))
-        log.info("assigned partitions %s, now %d", partitions, len(self._lanes))
+        self._partitions.update(partitions)
+        self._work.assigned(partitions)
+        self._metrics.partitions.set(len(self._partitions))
+        log.info("assigned partitions %s, now %d", partitions, len(self._partitions))
 
     def _lost(self, partitions: list[int]) -> None:
+        self._partitions.difference_update(partitions)
+        self._work.lost(partitions)
         for partition in partitions:
-            self._lanes.pop(partition, None)
             self._metrics.lag.remove(str(partition))
-        self._metrics.partitions.set(len(self._lanes))
-        log.info("handed on partitions %s, now %d", partitions, len(self._lanes))
+        self._metrics.partitions.set(len(self._partitions))
+        log.info("handed on partitions %s, now %d", partitions, len(self._partitions))

@@ -8,11 +8,12 @@ from typing import Final, Literal
 
 import numpy as np
 
-from flows.formats import FORMATS, MAX_LINE, Decoded, make_decoder
-from flows.formats.base import merge
+from flows.errors import UsageError
+from flows.formats import FORMATS, MAX_LINE, Decoded, make_decoder, sniff
+from flows.formats.base import merge, oversized
 
 # Why a message is no flow, in few enough words to count by.
-RejectedBecause = Literal["no value", "too long", "unknown format", "undecodable"]
+RejectedBecause = Literal["no value", "too long", "unknown format", "unrecognised", "undecodable"]
 
 _SHOWN_BYTES: Final = 40
 _FORMAT_NAMES: Final = {name.encode(): name for name in FORMATS}
@@ -28,9 +29,11 @@ class Rejected:
 
 
 def decode_messages(
-    values: Sequence[bytes | None], formats: Sequence[bytes | None], default_format: str
+    values: Sequence[bytes | None], formats: Sequence[bytes | None], default_format: str | None
 ) -> tuple[Decoded, list[Rejected]]:
     """Decode messages, of which each may name its format; None stands for the default one.
+
+    Without a default format, a message that names none is recognised by itself.
 
     Returns:
         The flows in the messages' order, ``index`` being the message each came from; and the messages that are no
@@ -39,15 +42,24 @@ def decode_messages(
     rejected: list[Rejected] = []
     by_format: dict[str, list[int]] = {}
     for index, (value, name) in enumerate(zip(values, formats, strict=True)):
-        known = default_format if name is None else _FORMAT_NAMES.get(name)
         if value is None:
             rejected.append(Rejected(index, "no value", "the message has no value"))
-        elif known is None:
-            shown = (name or b"")[:_SHOWN_BYTES].decode(errors="replace")
+            continue
+        known = default_format if name is None else _FORMAT_NAMES.get(name)
+        if known is not None:
+            by_format.setdefault(known, []).append(index)
+        elif name is not None:
+            shown = name[:_SHOWN_BYTES].decode(errors="replace")
             error = f"no format is called {shown!r}; the formats are {', '.join(FORMATS)}"
             rejected.append(Rejected(index, "unknown format", error))
-        else:
-            by_format.setdefault(known, []).append(index)
+        elif len(value) > MAX_LINE:
+            rejected.append(Rejected(index, "too long", oversized(index, value).error))
+        elif value.strip() and not value.startswith(b"#"):
+            try:
+                by_format.setdefault(sniff([value]), []).append(index)
+            except UsageError as error:
+                error_text = f"{error}; name its format by a `format` header, or all messages' by --format"
+                rejected.append(Rejected(index, "unrecognised", error_text))
     parts = [_decode_as(name, places, values, rejected) for name, places in by_format.items()]
     rejected.sort(key=lambda one: one.index)
     return merge(parts), rejected

@@ -44,6 +44,9 @@ class Metrics:
             "alerts", "Changes of alerts (opened, escalated, closed), by verdict.", "verdict", "change"
         )
         self.dead_letters = counter("dead_letters", "Messages sent to the dead-letter topic, by reason.", "reason")
+        self.undecodable_share = gauge(
+            "undecodable_share", "Dead letters among the latest 1,000 or more records of the raw topic (rekey only)."
+        )
         self.skipped = counter("skipped_messages", "Messages that hold no flow: headers, comments, blank lines.")
         self.published = counter("published_messages", "Messages delivered to Kafka, by topic.", "topic")
         self.delivery_failures = counter("delivery_failures", "Messages Kafka did not take; each is sent again.")

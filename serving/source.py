@@ -34,6 +34,14 @@ class SourceError(TidegateError):
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read, and as a member of which consumer group."""
+
+    topic: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class Arrivals:
     """The messages of one partition in one batch, in arrival order."""
 
@@ -48,10 +56,14 @@ class Source:
     """Reads one topic as a member of a consumer group. Used by one thread only."""
 
     def __init__(
-        self, settings: Settings, on_assigned: Callable[[list[int]], None], on_lost: Callable[[list[int]], None]
+        self,
+        settings: Settings,
+        reading: Reading,
+        on_assigned: Callable[[list[int]], None],
+        on_lost: Callable[[list[int]], None],
     ) -> None:
         """Join the group; ``on_assigned`` and ``on_lost`` are called from within :meth:`fetch` and :meth:`close`."""
-        self._topic = settings.topic_flows
+        self._topic = reading.topic
         self._batch_size = settings.batch_size
         self._linger_s = settings.linger_ms / 1000
         self._on_assigned = on_assigned
@@ -62,7 +74,7 @@ class Source:
         self._consumer = Consumer(
             {
                 **client_options(settings),
-                "group.id": settings.group,
+                "group.id": reading.group,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "earliest",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from serving.health import HealthServer, ListenError
+from serving.health import HealthServer, ListenError, serving_endpoints
 from serving.metrics import Metrics
 from serving.pipeline import Pipeline
 from serving.status import Status
@@ -23,7 +23,7 @@ def status() -> Status:
 
 @pytest.fixture
 def port(status: Status) -> Iterator[int]:
-    with HealthServer(("127.0.0.1", 0), status, Metrics()) as server:
+    with HealthServer(("127.0.0.1", 0), serving_endpoints(status, Metrics())) as server:
         yield server.port
 
 
@@ -72,7 +72,7 @@ def test_metrics_are_prometheus_text(status: Status) -> None:
     metrics.flows.labels("ddos").inc(2)
     with metrics.timed("decode"):
         pass
-    with HealthServer(("127.0.0.1", 0), status, metrics) as server:
+    with HealthServer(("127.0.0.1", 0), serving_endpoints(status, metrics)) as server:
         code, text = get(server.port, "/metrics")
     assert code == 200
     assert 'tidegate_flows_total{verdict="ddos"} 2.0' in text
@@ -108,12 +108,12 @@ def test_what_is_no_http_is_refused_and_harms_nobody(port: int) -> None:
 
 def test_a_port_in_use_is_a_clear_error(status: Status, port: int) -> None:
     with pytest.raises(ListenError, match=rf"cannot listen on 127.0.0.1:{port}: .*in use.*TIDEGATE_LISTEN"):
-        HealthServer(("127.0.0.1", port), status, Metrics())
+        HealthServer(("127.0.0.1", port), serving_endpoints(status, Metrics()))
 
 
 def test_a_silent_client_does_not_hold_up_leaving(status: Status) -> None:
     started = time.monotonic()
-    with HealthServer(("127.0.0.1", 0), status, Metrics()) as server:
+    with HealthServer(("127.0.0.1", 0), serving_endpoints(status, Metrics())) as server:
         client = socket.create_connection(("127.0.0.1", server.port))
         get(server.port, "/health")
     client.close()
@@ -131,7 +131,7 @@ def test_answers_come_within_100_ms_while_the_pipeline_runs_flat_out(pipeline: P
 
     metrics = Metrics()
     worker = threading.Thread(target=work)
-    with HealthServer(("127.0.0.1", 0), status, metrics) as server:
+    with HealthServer(("127.0.0.1", 0), serving_endpoints(status, metrics)) as server:
         worker.start()
         taken = []
         for _ in range(10):

@@ -10,7 +10,7 @@ import pytest
 from tests.support.real import REPOSITORY
 
 _NEVER = ("lightgbm", "sklearn", "pandas", "dagster", "training", "orchestration")
-_MODULES = ("serving.app", "serving.cli", "serving.score", "serving.replay", "serving.broker")
+_MODULES = ("serving.app", "serving.rekey", "serving.cli", "serving.score", "serving.replay", "serving.broker")
 
 
 def _run(program: str) -> str:

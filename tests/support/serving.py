@@ -29,9 +29,11 @@ from model_registry.keys import load_signer
 from model_registry.manifest import Content
 from model_registry.registry import Registry, create_registry
 from serving.config import Settings
-from serving.loop import Loop
+from serving.deciding import Deciding, flows_reading
+from serving.loop import Loop, Work
 from serving.metrics import Metrics
 from serving.pipeline import Pipeline
+from serving.rekeying import Rekeying, raw_reading
 from serving.sink import Sink
 from serving.status import Status
 from serving.stopping import Stop
@@ -112,29 +114,31 @@ ZEEK_FLOW: Final = (
 
 
 class Topics:
-    """Four topics of this test's own on some Kafka, the means to fill the first, and to read them all."""
+    """Five topics of this test's own on some Kafka, the means to fill them, and to read them all."""
 
     def __init__(self, bootstrap: str, *, create: bool) -> None:
         self.bootstrap = bootstrap
-        names = [f"{stem}.{uuid.uuid4().hex[:8]}" for stem in ("flows", "verdicts", "alerts", "dlq")]
+        names = [f"{stem}.{uuid.uuid4().hex[:8]}" for stem in ("raw", "flows", "verdicts", "alerts", "dlq")]
         self.producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
         if create:
             names = [create_topic(bootstrap, 4, stem=name) for name in names]
-        self.flows, self.verdicts, self.alerts, self.dead_letters = names
-        self.group = f"group.{uuid.uuid4().hex[:8]}"
+        self.raw, self.flows, self.verdicts, self.alerts, self.dead_letters = names
+        self.group, self.group_raw = (f"group.{uuid.uuid4().hex[:8]}" for _ in range(2))
         for name in names:
             self.producer.list_topics(name, timeout=10)
 
-    def settings(self, registry: Registry, **changes: Any) -> Settings:
-        """Settings to serve these topics by."""
+    def settings(self, registry: Registry | None = None, **changes: Any) -> Settings:
+        """Settings to serve or rekey these topics by."""
         values: dict[str, Any] = {
             "bootstrap": self.bootstrap,
             "group": self.group,
+            "group_raw": self.group_raw,
+            "topic_raw": self.raw,
             "topic_flows": self.flows,
             "topic_verdicts": self.verdicts,
             "topic_alerts": self.alerts,
             "topic_dead_letters": self.dead_letters,
-            "registry": str(registry.path),
+            **({} if registry is None else {"registry": str(registry.path)}),
             "listen": ("127.0.0.1", 0),
             "linger_ms": 20,
         }
@@ -146,13 +150,14 @@ class Topics:
         *,
         format: str | bytes | None = None,  # noqa: A002  (the header's name)
         partition: int | None = None,
-        key: bytes = b"10.0.0.1",
+        key: bytes | None = b"10.0.0.1",
+        topic: str | None = None,
     ) -> None:
-        """Produce to the topic of flows, and wait until all is there."""
+        """Produce to a topic (if it is not named, that of flows), and wait until all is there."""
         headers: list[tuple[str, str | bytes | None]] = [] if format is None else [("format", format)]
         placed: dict[str, Any] = {} if partition is None else {"partition": partition}
         for value in values:
-            self.producer.produce(self.flows, value, key, headers=headers, **placed)
+            self.producer.produce(topic or self.flows, value, key, headers=headers, **placed)
         assert self.producer.flush(30) == 0
 
     def read(self, topic: str, count: int, timeout: float = 30.0) -> list[Message]:
@@ -188,11 +193,18 @@ class Topics:
         return [json.loads(message.value() or b"") for message in self.read(topic, count, timeout)]
 
     def committed(self) -> int:
-        """How many messages of the topic of flows the group has committed, all partitions together."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group, "log_level": 0})
-        partitions = consumer.list_topics(self.flows, timeout=10).topics[self.flows].partitions
+        """How many messages of the topic of flows their group has committed, all partitions together."""
+        return self._committed(self.flows, self.group)
+
+    def committed_raw(self) -> int:
+        """The same for the raw topic."""
+        return self._committed(self.raw, self.group_raw)
+
+    def _committed(self, topic: str, group: str) -> int:
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "log_level": 0})
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         try:
-            offsets = consumer.committed([TopicPartition(self.flows, number) for number in partitions], timeout=10)
+            offsets = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=10)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.NOT_COORDINATOR:
                 raise
@@ -203,20 +215,26 @@ class Topics:
 
 
 class Running:
-    """The loop with what surrounds it, run step by step in the test's own thread."""
+    """The loop with what surrounds it, run step by step in the test's own thread; rekeys if there is no detector."""
 
-    def __init__(self, settings: Settings, detector: Detector, make_sink: Callable[[Settings], Sink] = Sink) -> None:
+    def __init__(
+        self, settings: Settings, detector: Detector | None, make_sink: Callable[[Settings], Sink] = Sink
+    ) -> None:
         self.metrics = Metrics()
         self.status = Status(self.metrics)
         self.status.block("kafka", "joining")
         self.stop = Stop()
-        pipeline = Pipeline(
-            detector,
-            home=HomeNetworks(settings.home),
-            default_format=settings.format,
-            publish_all=settings.verdicts == "all",
-        )
-        self.loop = Loop(settings, pipeline, make_sink(settings), self.status, self.metrics, self.stop)
+        reading = raw_reading(settings)
+        work: Work = Rekeying(settings, self.status, self.metrics)
+        if detector is not None:
+            pipeline = Pipeline(
+                detector,
+                home=HomeNetworks(settings.home),
+                default_format=settings.format,
+                publish_all=settings.verdicts == "all",
+            )
+            reading, work = flows_reading(settings), Deciding(settings, pipeline, self.status, self.metrics)
+        self.loop = Loop(settings, reading, work, make_sink(settings), self.status, self.metrics, self.stop)
 
     def until(self, condition: Callable[[], bool], timeout: float = 30.0) -> None:
         """Step until ``condition`` holds; fail if it does not in time."""
@@ -236,16 +254,16 @@ class Running:
 
 
 class Served:
-    """``tidegate serve`` as a process of its own."""
+    """``tidegate serve``, or another command with endpoints, as a process of its own."""
 
-    def __init__(self, settings: Settings, log: Path, **environment: str) -> None:
+    def __init__(self, settings: Settings, log: Path, *, command: str = "serve", **environment: str) -> None:
         options = {name: value for name, value in settings.shown().items() if value is not None}
         variables = {f"TIDEGATE_{name.upper()}": str(value) for name, value in options.items()}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TIDEGATE_")}
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tidegate", "serve"],
+                [sys.executable, "-m", "tidegate", command],
                 env=inherited | variables | environment,
                 cwd=REPOSITORY,
                 stdout=output,
