@@ -131,7 +131,7 @@ def _watched(chunks: Iterable[FileChunk]) -> Iterator[FileChunk]:
                 letter = chunk.decoded.dead[0]
                 first = f"line {chunk.first_line + letter.index}: {letter.error}"
             dead += len(chunk.decoded.dead)
-            _progress(f"{path}: {flows} flows")
+            _progress(f"{path.name}: {flows} flows")
             yield chunk
         _account(path, dead, first)
     finally:

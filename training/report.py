@@ -13,7 +13,7 @@ from training.judging import FieldTest
 
 CANNOT_BE_TOLD: Final = "cannot be told"
 MOST_ROWS: Final = 25  # of labels or hosts in a table
-_COLUMNS: Final = ("rows", "positives", "threshold", "recall", "fpr", "fpr_upper95", "precision", "roc_auc", "pr_auc")
+_MEASURES: Final = ("rows", "positives", "threshold", "recall", "fpr", "fpr_upper95", "precision", "roc_auc", "pr_auc")
 
 
 def document(test: FieldTest) -> dict[str, Any]:
@@ -57,12 +57,12 @@ def print_tables(test: FieldTest) -> None:
             click.echo(f"the first {MOST_ROWS} of {len(rows)}; --json has all of them")
 
     found = document(test)
-    measured: Mapping[str, dict[str, Any]] = found["models"] | {"final verdict": found["final"]}
-    table(
-        ("", *(column.replace("_", " ") for column in _COLUMNS), "abstained"),
+    measured: Mapping[str, dict[str, Any]] = found["models"] | {"final": found["final"]}
+    table(  # what is measured goes down, so that four columns fit a terminal
+        ("", *measured),
         [
-            (name, *(_number(values[column]) for column in _COLUMNS), _number(values.get("abstained", "")))
-            for name, values in measured.items()
+            (measure.replace("_", " "), *(_number(values.get(measure)) for values in measured.values()))
+            for measure in (*_MEASURES, "abstained")
         ],
     )
     labels = sorted(test.evaluation.labels.items(), key=lambda item: (not item[1].is_attack, -item[1].rows, item[0]))
@@ -91,7 +91,7 @@ def print_tables(test: FieldTest) -> None:
 
 
 def _measures(measures: Measures) -> dict[str, Any]:
-    values = {column: getattr(measures, column) for column in _COLUMNS}
+    values = {column: getattr(measures, column) for column in _MEASURES}
     if measures.fpr_upper95 is None:
         values["fpr_upper95"] = CANNOT_BE_TOLD
     return values
