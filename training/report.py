@@ -47,7 +47,7 @@ def print_tables(test: FieldTest) -> None:
         console.width = 200  # nothing to fit into, so do not break lines
 
     def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-        made = Table(box=box.SIMPLE, pad_edge=False)
+        made = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
         for number, column in enumerate(columns):
             made.add_column(column, justify="right" if number else "left", overflow="fold")
         for row in rows[:MOST_ROWS]:
