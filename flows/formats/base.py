@@ -18,6 +18,7 @@ from flows.batch import FlowBatch
 
 MAX_LINE: Final = 1 << 20  # bytes; the longest real flow record seen is under 1 KiB
 MAX_ERROR: Final = 300  # characters; a reason may quote its input, which an attacker chooses
+MAX_TEXT: Final = 1024  # characters of an id or a label; verdicts quote ids, and Kafka's messages are bounded
 
 # Bounds. Seconds end before the year 10000, which tells milliseconds since 1970 from seconds; counts end where a
 # float64 no longer holds every whole number.
@@ -87,7 +88,9 @@ def merge(parts: Sequence[Decoded]) -> Decoded:
 
 
 def dead_letter(index: int, raw: bytes, error: str) -> DeadLetter:
-    """Make a dead letter whose reason stays short whatever it quotes."""
+    """Make a dead letter whose reason stays short and printable whatever it quotes."""
+    if not error.isprintable():  # a terminal would obey what a stranger wrote
+        error = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in error[:MAX_ERROR])
     return DeadLetter(index, raw, error if len(error) <= MAX_ERROR else error[: MAX_ERROR - 3] + "...")
 
 
@@ -100,15 +103,26 @@ def without_faults(
 ) -> Decoded:
     """Return the rows of a batch without a fault as flows, and the others as dead letters.
 
-    ``indices[row]`` is the line of ``lines`` that a row came from; ``faults`` is row -> reason.
+    ``indices[row]`` is the line of ``lines`` that a row came from; ``faults`` is row -> reason. An id or a label
+    longer than MAX_TEXT is a fault, too.
     """
     index = np.array(indices, dtype=np.int64)
+    faults = {**_long_texts(batch, labels), **faults}
     if not faults:
         return Decoded(batch, index, labels, [])
     good = np.ones(len(index), dtype=np.bool_)
     good[list(faults)] = False
     dead = [dead_letter(indices[row], lines[indices[row]], reason) for row, reason in sorted(faults.items())]
     return Decoded(batch.take(good), index[good], None if labels is None else labels[good], dead)
+
+
+def _long_texts(batch: FlowBatch, labels: npt.NDArray[Any] | None) -> dict[int, str]:
+    faults: dict[int, str] = {}
+    for name, texts in (("flow_id", batch.flow_id), ("sensor_id", batch.sensor_id), ("label", labels)):
+        if texts is not None and max(map(len, texts), default=0) > MAX_TEXT:
+            reason = f"{name} is longer than {MAX_TEXT} characters"
+            faults |= {row: reason for row, text in enumerate(texts) if len(text) > MAX_TEXT}
+    return faults
 
 
 def oversized(index: int, raw: bytes) -> DeadLetter:
