@@ -12,6 +12,8 @@ from typing import Final
 from flows.errors import UsageError
 from flows.formats.base import MAX_LINE, DeadLetter, Decoded, Decoder
 from flows.formats.canonical import CanonicalDecoder, encode_canonical
+from flows.formats.netflow import NetflowDecoder
+from flows.formats.suricata import SuricataDecoder
 from flows.formats.zeek import ZeekDecoder
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
 _DECODERS: Final[dict[str, type[Decoder]]] = {
     "zeek": ZeekDecoder,
     "canonical": CanonicalDecoder,
+    "suricata": SuricataDecoder,
+    "netflow": NetflowDecoder,
 }
 FORMATS: Final[tuple[str, ...]] = tuple(_DECODERS)
 
