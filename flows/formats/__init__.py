@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from flows.errors import UsageError
+from flows.formats.argus import ArgusDecoder
 from flows.formats.base import MAX_LINE, DeadLetter, Decoded, Decoder
 from flows.formats.canonical import CanonicalDecoder, encode_canonical
+from flows.formats.cicflowmeter import CicFlowMeterDecoder
 from flows.formats.netflow import NetflowDecoder
 from flows.formats.suricata import SuricataDecoder
 from flows.formats.zeek import ZeekDecoder
@@ -32,6 +34,8 @@ _DECODERS: Final[dict[str, type[Decoder]]] = {
     "canonical": CanonicalDecoder,
     "suricata": SuricataDecoder,
     "netflow": NetflowDecoder,
+    "argus": ArgusDecoder,
+    "cicflowmeter": CicFlowMeterDecoder,
 }
 FORMATS: Final[tuple[str, ...]] = tuple(_DECODERS)
 

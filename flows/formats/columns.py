@@ -8,6 +8,8 @@ a column is parsed once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from socket import AF_INET, inet_pton
 from typing import Final, TypeVar
 
 import numpy as np
@@ -25,6 +27,7 @@ ETHERNET_HEADER: Final = 14  # bytes
 _NAN: Final = float("nan")
 # Python reads more as a number than a log may hold: "1_0", " 1", "inf" and other alphabets' digits.
 _DECIMAL: Final = "0123456789.eE+-"
+_DIGITS: Final = 18  # that many always fit 64 bits
 _QUOTED: Final = 40  # characters of a faulty text that its reason quotes
 
 
@@ -50,31 +53,57 @@ def values(
 
 def seconds(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.float64]:
     """Times or durations in decimal notation: float64[n], NaN where unset."""
-    # Times seldom repeat, so the whole column is tried at once; a doubt about any of it sends all to be looked at.
+    return amounts(texts, name, "a number of seconds from 0 to the year 9999", MAX_SECONDS, faults)
+
+
+def amounts(texts: Sequence[str], name: str, what: str, most: float, faults: Faults) -> npt.NDArray[np.float64]:
+    """Numbers from 0 to ``most`` in decimal notation: float64[n], NaN where unset."""
+    # Such numbers seldom repeat, so the whole column is tried at once; a doubt about any sends all to be looked at.
     if not "".join([text for text in texts if text not in UNSET]).strip(_DECIMAL):
         try:
             numbers = np.array([_NAN if text in UNSET else float(text) for text in texts], dtype=np.float64)
         except ValueError:
             pass
         else:
-            if not ((numbers < 0) | (numbers > MAX_SECONDS)).any():
+            if not ((numbers < 0) | (numbers > most)).any():
                 return numbers
-    what = "a number of seconds from 0 to the year 9999"
-    return np.array(values(texts, name, _seconds, what, _NAN, faults), dtype=np.float64)
+    return np.array(values(texts, name, partial(_amount, most=most), what, _NAN, faults), dtype=np.float64)
 
 
 def counts(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.float64]:
     """Whole numbers: float64[n], NaN where unset."""
+    plain = whole_column(texts, MAX_COUNT)
+    if plain is not None:
+        return plain.astype(np.float64)
     return np.array(values(texts, name, _count, "a count from 0 to 2^53", _NAN, faults), dtype=np.float64)
 
 
 def ports(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.int32]:
     """Ports: int32[n], ABSENT where unset."""
+    plain = whole_column(texts, MAX_PORT)
+    if plain is not None:
+        return plain.astype(np.int32)
     return np.array(values(texts, name, _port, "a port from 0 to 65535", ABSENT, faults), dtype=np.int32)
+
+
+def whole_column(texts: Sequence[str], most: int) -> npt.NDArray[np.int64] | None:
+    """Read a column at once where all of it are decimal digits and no number is above ``most``; None elsewhere."""
+    digits = "".join(texts)
+    if not (digits.isdecimal() and digits.isascii()) or "" in texts or max(map(len, texts)) > _DIGITS:
+        return None
+    numbers = np.array([*map(int, texts)], dtype=np.int64)
+    return numbers if numbers.max() <= most else None
 
 
 def addresses(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.uint64]:
     """Addresses: uint64[n, 2]. A flow needs both of its addresses, so an unset one is a fault."""
+    try:
+        packed = b"".join([inet_pton(AF_INET, text) for text in texts])
+    except (OSError, ValueError):  # not all of them are of version 4; ValueError: an embedded null character
+        pass
+    else:
+        low = np.frombuffer(packed, dtype=">u4").astype(np.uint64)
+        return np.stack([np.zeros_like(low), low | np.uint64(0xFFFF << 32)], axis=1)
     if not UNSET.isdisjoint(texts):
         for row, text in enumerate(texts):
             if text in UNSET:
@@ -98,9 +127,9 @@ def ip_bytes(frame_bytes: npt.NDArray[np.float64], packets: npt.NDArray[np.float
     return np.where(np.isnan(packets), frame_bytes, np.maximum(frame_bytes - ETHERNET_HEADER * packets, 0.0))
 
 
-def _seconds(text: str) -> float:
+def _amount(text: str, most: float) -> float:
     value = float(text)
-    if not 0 <= value <= MAX_SECONDS or text.strip(_DECIMAL):
+    if not 0 <= value <= most or text.strip(_DECIMAL):
         raise ValueError
     return value
 
