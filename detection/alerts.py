@@ -1,7 +1,7 @@
 """Alerts: verdicts of one kind for one key host, folded into one.
 
 An alert is open until 60 s of traffic time pass without another verdict of its kind. Traffic time is the key host's
-own: the largest flow end seen among its flows (a bad date moves it by ten minutes at most), so that alerts depend
+own: the latest flow start seen among its flows (a bad date moves it by ten minutes at most), so that alerts depend
 neither on which other hosts share the partition nor on how the stream is cut into batches. So an alert's end is noticed
 at the next flow of its host, whatever that flow is. An alert escalates when its count reaches 10, 100, 1000 and so on.
 Abstentions and benign flows open nothing.
@@ -142,7 +142,7 @@ class AlertBook:
         Args:
             kinds: int8[n], a Kind.
             confidence: float64[n].
-            times: float64[n], flow ends, s since 1970; one that is not a time counts, but moves no clock.
+            times: float64[n], flow starts, s since 1970; one that is not a time counts, but moves no clock.
             key_addr: uint64[n, 2], the flow's key host.
             peer_addr: uint64[n, 2], its other endpoint.
         """

@@ -48,7 +48,7 @@ def trace(
         gap: s.
         slots: int64[n], row of each flow's host in ``numbers``.
         kinds: int8[n], 1 to 3 for a threat (its number is its Kind), anything else for none.
-        times: float64[n], flow ends (s); one that is no time moves nothing.
+        times: float64[n], flow starts (s); one that is no time moves nothing.
         clocks: out, float64[n], the clock each flow found after moving it.
         opens: out, bool[n], whether the flow opens an alert of its kind.
         closes: out, int8[n], bit k set where the alert of threat k (counted from 0) closes, before the flow counts.

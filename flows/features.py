@@ -17,7 +17,7 @@ from flows.state import LARGEST, MICROSECONDS, allocate
 LATEST_S = 4_102_444_800.0  # the year 2100: a later date, or one before 1970, is no time at all
 NO_TIME = -1
 
-_TOLD = ("key_is_dst", "start", "end")  # columns of the kernel that are not the batch's own
+_TOLD = ("key_is_dst", "start")  # columns of the kernel that are not the batch's own
 _DTYPES = {spec.name: spec.dtype for spec in SCHEMA if spec.name in Columns._fields and spec.name not in _TOLD}
 
 
@@ -53,16 +53,12 @@ class FeatureExtractor:
 def _columns(batch: FlowBatch, home: HomeNetworks) -> Columns:
     """Lay a batch out for the kernel: whole microseconds for times, so that a shift of all of them changes nothing."""
     known = np.isfinite(batch.start) & (batch.start >= 0.0) & (batch.start < LATEST_S)
-    lasts = (batch.duration > 0.0) & (batch.duration <= LARGEST)
-    duration = np.where(lasts, np.minimum(batch.duration, LATEST_S), 0.0)
     start_us = _microseconds(np.where(known, batch.start, 0.0))
-    end_us = start_us + _microseconds(duration)
     # Compiled once, for arrays that can be written to: a read-only one would be another type, and seconds of compiling.
     own = {name: np.require(getattr(batch, name), dtype, ("C", "W")) for name, dtype in _DTYPES.items()}
     return Columns(
         key_is_dst=home.key_is_dst(batch),
         start=np.where(known, start_us, NO_TIME),
-        end=np.minimum(end_us, int(LATEST_S) * MICROSECONDS),
         **own,
     )
 

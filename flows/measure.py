@@ -71,7 +71,6 @@ class Columns(NamedTuple):
 
     key_is_dst: Array
     start: Array
-    end: Array
     duration: Array
     src_addr: Array
     dst_addr: Array
@@ -235,7 +234,7 @@ def _past(tables: Tables, flows: Columns, i: int, row: Array, amounts: Array) ->
     received = _counted(row[4])
     port = flows.dst_port[i]
     _amounts(row, sent, received, port, pair.flows == 0, amounts)
-    tell_time(host, flows.end[i])
+    tell_time(host, flows.start[i])
     count_flow(host, pair, 0 if into else 1, amounts, port, row[8])
     remember(host, tables.pairs, pair_slot)
     count_pair(pair, flows.start[i], sent, received, row[19])

@@ -45,8 +45,8 @@ LIMITS: Final[dict[str, float | str]] = {
     "beat_gap_us": BEAT_GAP,
     "port_cells": PORT_CELLS,
     "classes": CLASSES,
-    "clock": "largest flow end of the key host; a flow moves it by at most leap_us, doubled for each flow in a row "
-    "that is further ahead than that, at most max_leaps times; a second flow that ends over leap_us before the first "
+    "clock": "largest flow start of the key host; a flow moves it by at most leap_us, doubled for each flow in a row "
+    "that is further ahead than that, at most max_leaps times; a second flow that starts over leap_us before the first "
     "starts it anew",
     "leap_us": LEAP,
     "max_leaps": MAX_LEAPS,

@@ -1,10 +1,10 @@
 """The recent past of one host: its clock, its 10 and 60 second windows, and the flow of arrivals.
 
-Time belongs to the host: its clock is the largest end among its own flows, so what a window holds never depends on
+Time belongs to the host: its clock is the latest start among its own flows, so what a window holds never depends on
 which other hosts share the partition. A flow counts at the clock it finds after moving it; a late flow counts in the
 current windows and turns nothing back. A flow may move the clock by ten minutes; while flow after flow claims to be
 further ahead than that, the step doubles. So one bad date costs at most ten minutes, and a host that comes back
-after three days is on time again after nine flows. A first flow has nothing to be measured by: should the second end
+after three days is on time again after nine flows. A first flow has nothing to be measured by: should the second start
 over ten minutes before it, the clock starts anew with the second.
 """
 
@@ -43,14 +43,14 @@ NEVER = -1000  # a step that has left every window
 
 
 @njit(nogil=True)
-def tell_time(host: Record, end: int) -> None:
-    """Move a host's clock (microseconds) by the end of its next flow, and its windows with it."""
-    if host.flows == 0 or (host.flows == 1 and host.clock - end > LEAP):
-        host.origin = end
-        host.clock = end
+def tell_time(host: Record, start: int) -> None:
+    """Move a host's clock (microseconds) by the start of its next flow, and its windows with it."""
+    if host.flows == 0 or (host.flows == 1 and host.clock - start > LEAP):
+        host.origin = start
+        host.clock = start
         host.step = 1
         return
-    ahead = end - host.clock
+    ahead = start - host.clock
     limit = LEAP << min(host.leaps, MAX_LEAPS)
     host.leaps = host.leaps + 1 if ahead > LEAP else 0
     if ahead <= 0:

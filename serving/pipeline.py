@@ -140,8 +140,8 @@ class Pipeline:
             decisions = self.detector.decide(features)
             key_is_dst = self._home.key_is_dst(batch)
             keys = key_hosts(batch, key_is_dst)
-            ends = batch.start + np.where(np.isfinite(batch.duration), batch.duration, 0.0)
-            fold = lane.alerts.fold(decisions.kind, decisions.confidence, ends, keys, key_hosts(batch, ~key_is_dst))
+            peers = key_hosts(batch, ~key_is_dst)
+            fold = lane.alerts.fold(decisions.kind, decisions.confidence, batch.start, keys, peers)
         with self._timed("documents"):
             rows = np.arange(len(batch)) if self._publish_all else np.flatnonzero(decisions.kind != Kind.BENIGN)
             places = decoded.index[rows].tolist()

@@ -1,6 +1,6 @@
 """How long hosts under attack, or infected, wait for their alert, in the time of the traffic.
 
-Traffic time is the clock that alerts keep, kept for a whole stream: the largest flow end so far, moved at most ten
+Traffic time is the clock that alerts keep, kept for a whole stream: the latest flow start so far, moved at most ten
 minutes by one flow (more while flow after flow is further ahead than that).
 """
 
@@ -35,17 +35,17 @@ class TrafficClock:
         self._numbers[0, LEAPS] = 0.0
         self.elapsed = 0.0  # s: its steps, but for those by which it only catches up
 
-    def advance(self, ends: Floats) -> Floats:
-        """Move on through the next ``n`` flows, given their ends (s since 1970); return what each of them found.
+    def advance(self, starts: Floats) -> Floats:
+        """Move on through the next ``n`` flows, given their starts (s since 1970); return what each of them found.
 
         NaN before the first flow that has a time.
         """
-        n = len(ends)
+        n = len(starts)
         before = self._numbers[0, CLOCK]
         clocks = np.zeros(n)
         kinds = np.full(n, THREATS[0], dtype=np.int8)  # the kernel follows a host from its first threat on
         opens, closes = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.int8)
-        trace(self._numbers, math.inf, np.zeros(n, dtype=np.int64), kinds, ends, clocks, opens, closes)
+        trace(self._numbers, math.inf, np.zeros(n, dtype=np.int64), kinds, starts, clocks, opens, closes)
         clocks[clocks == 0.0] = np.nan
         steps = np.diff(clocks, prepend=before if before > 0.0 else np.nan)
         self.elapsed += float(steps[steps <= LEAP_S + _ROUNDING_S].sum())

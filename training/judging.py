@@ -32,14 +32,12 @@ class Decided:
         fold: the alerts that took them in.
         key_is_dst: bool[n], whether the destination is the key host.
         keys: uint64[n, 2], the key hosts.
-        ends: float64[n], s since 1970.
     """
 
     decisions: Decisions
     fold: AlertFold
     key_is_dst: npt.NDArray[np.bool_]
     keys: Addresses
-    ends: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +67,8 @@ def decided(
         decisions = detector.decide(features.extract(batch))
         key_is_dst = home.key_is_dst(batch)
         keys = key_hosts(batch, key_is_dst)
-        ends = batch.start + np.where(np.isfinite(batch.duration), batch.duration, 0.0)
-        fold = alerts.fold(decisions.kind, decisions.confidence, ends, keys, key_hosts(batch, ~key_is_dst))
-        yield chunk, Decided(decisions, fold, key_is_dst, keys, ends)
+        fold = alerts.fold(decisions.kind, decisions.confidence, batch.start, keys, key_hosts(batch, ~key_is_dst))
+        yield chunk, Decided(decisions, fold, key_is_dst, keys)
 
 
 def field_test(detector: Detector, chunks: Iterable[LabelledChunk], home: HomeNetworks) -> FieldTest:
@@ -143,7 +140,7 @@ class _Stream:
         self.false_alerts = 0  # opened by flows that are not labelled attacks
 
     def follow(self, chunk: LabelledChunk, found: Decided) -> None:
-        clocks = self._clock.advance(found.ends)
+        clocks = self._clock.advance(chunk.batch.start)
         attack = chunk.attack
         flagged = np.isin(found.decisions.kind, THREATS)
         self._attacked.follow(found.keys[attack], clocks[attack], flagged[attack])

@@ -91,12 +91,10 @@ class Oracle:
         if not 0.0 <= start < YEAR_2100:
             return dict.fromkeys(NAMES, NAN) | own
         start_us = round(start * SECOND)
-        lasts = 0.0 if math.isnan(own["duration"]) else min(own["duration"], YEAR_2100)
-        end_us = min(start_us + round(lasts * SECOND), YEAR_2100 * SECOND)
         ends = tuple(batch.src_addr[i].tolist()), tuple(batch.dst_addr[i].tolist())
         key, peer = ends[::-1] if incoming else ends
         host = self._touch_host(key)
-        move_clock(host, end_us)
+        move_clock(host, start_us)
         pair = self._touch_pair(host, peer)
         flow = _Counted(
             pair=pair,
@@ -217,15 +215,15 @@ def second_of_life(host: _Host) -> int:
     return 1 + (host.clock - host.origin) // SECOND
 
 
-def move_clock(host: _Host, end: int) -> None:
+def move_clock(host: _Host, start: int) -> None:
     """The clock rule; every second that ends on the way is judged."""
-    if not host.flows or (len(host.flows) == 1 and host.clock - end > TEN_MINUTES):
-        host.origin = host.clock = end
+    if not host.flows or (len(host.flows) == 1 and host.clock - start > TEN_MINUTES):
+        host.origin = host.clock = start
         for flow in host.flows:
             flow.second = 1
         return
     before = second_of_life(host)
-    ahead = end - host.clock
+    ahead = start - host.clock
     most = TEN_MINUTES * 2 ** min(host.leaps, 16)
     host.leaps = host.leaps + 1 if ahead > TEN_MINUTES else 0
     host.clock += max(0, min(ahead, most))

@@ -91,6 +91,6 @@ def test_both_captures_keep_their_order_and_every_flow(ordinary: list[float], ho
     assert len(batch) == len(benign) + len(attack)
 
 
-def test_the_clock_is_the_largest_end_so_far() -> None:
+def test_the_clock_is_the_latest_start_so_far() -> None:
     batch = flows([("192.168.1.5", "8.8.8.8")] * 4, [float("nan"), 10.0, 5.0, 30.0], [0.0, 7.0, float("nan"), 1.0])
-    np.testing.assert_array_equal(clock(batch), [np.nan, 17.0, 17.0, 31.0])
+    np.testing.assert_array_equal(clock(batch), [np.nan, 10.0, 10.0, 30.0])

@@ -2,7 +2,7 @@
 
 The attack is shifted in time as a whole and re-addressed: its most frequent key host becomes the busiest host of the
 benign capture, at the moment when half of that host's flows are past. Nothing else is changed. Both captures keep their
-own order; where the one's flows fall among the other's is told by their clocks, the largest flow end so far.
+own order; where the one's flows fall among the other's is told by their clocks, the latest flow start so far.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def lay_over(benign: FlowBatch, attack: FlowBatch, home: HomeNetworks) -> tuple[
 
 
 def clock(batch: FlowBatch) -> Times:
-    """Return the largest flow end up to each flow, float64[n], s since 1970; NaN before the first that is known."""
-    ends = batch.start + np.where(np.isfinite(batch.duration), batch.duration, 0.0)
-    return np.fmax.accumulate(ends) if len(ends) else ends
+    """Return the latest flow start up to each flow, float64[n], s since 1970; NaN before the first that is known."""
+    starts = np.asarray(batch.start, dtype=np.float64)
+    return np.fmax.accumulate(starts) if len(starts) else starts
 
 
 def _placed(times: Times) -> Times:
