@@ -11,7 +11,7 @@ from detection.verdict import Kind
 from flows.errors import UsageError
 from flows.files import FileSpec
 from tests.support.zeek import header, tsv
-from training.datasets import NO_TRUTH, captures, measured
+from training.datasets import NO_TRUTH, load_captures, measured
 from training.datasets.captures import assemble, find_captures, load_capture
 from training.datasets.known import KNOWN, known
 from training.errors import TrainingError
@@ -91,7 +91,7 @@ def test_a_labelled_pair_is_labelled_both_ways_and_nothing_else_is(tmp_path: Pat
 
 
 def test_an_attack_is_laid_over_ordinary_life_and_both_keep_their_truth(mixed: Path, flood: Path) -> None:
-    flows = captures([str(mixed), f"ddos:{flood}"])
+    flows = load_captures([str(mixed), f"ddos:{flood}"])
     assert flows.origin.names == ("home+flood",)
     assert (flows.truth == Kind.DDOS).sum() == 5
     assert (flows.truth == Kind.BENIGN).sum() == 10
@@ -103,7 +103,7 @@ def test_an_attack_is_laid_over_ordinary_life_and_both_keep_their_truth(mixed: P
 
 def test_captures_that_are_no_attack_stay_streams_of_their_own(mixed: Path, tmp_path: Path) -> None:
     rows = (("5.0", "192.168.9.9", "8.8.8.8", "C&C"), ("6.0", "192.168.9.9", "8.8.8.8", "Background"))
-    flows = captures([str(mixed), str(write(tmp_path / "other.log", *rows))])
+    flows = load_captures([str(mixed), str(write(tmp_path / "other.log", *rows))])
     assert flows.origin.names == ("home", "other")
     assert np.bincount(flows.capture).tolist() == [11, 2]
 
@@ -111,13 +111,13 @@ def test_captures_that_are_no_attack_stay_streams_of_their_own(mixed: Path, tmp_
 def test_floods_take_different_networks_where_there_are_enough(tmp_path: Path, mixed: Path, flood: Path) -> None:
     benign = write(tmp_path / "office.log", *((f"{i}.0", "10.0.0.9", "8.8.8.8", "Benign") for i in range(4)))
     second = write(tmp_path / "second.log", ("1.0", "7.7.7.7", "10.10.10.10", ""), labels=False)
-    flows = captures([str(mixed), str(benign), f"ddos:{flood}", f"ddos:{second}"])
+    flows = load_captures([str(mixed), str(benign), f"ddos:{flood}", f"ddos:{second}"])
     assert flows.origin.names == ("home+flood", "office+second")
 
 
 def test_an_attack_without_ordinary_life_is_refused(flood: Path) -> None:
     with pytest.raises(TrainingError, match=r"flood: every flow is an attack.*benign:PATH"):
-        captures([f"ddos:{flood}"])
+        load_captures([f"ddos:{flood}"])
 
 
 def test_nothing_is_laid_over_an_infected_network(tmp_path: Path, flood: Path) -> None:
@@ -127,15 +127,15 @@ def test_nothing_is_laid_over_an_infected_network(tmp_path: Path, flood: Path) -
         ("2.0", "192.168.1.5", "6.6.6.6", "C&C"),
     )
     with pytest.raises(TrainingError, match="no benign capture"):
-        captures([str(infected), f"ddos:{flood}"])
+        load_captures([str(infected), f"ddos:{flood}"])
 
 
 def test_captures_can_be_left_out_by_name(mixed: Path, flood: Path) -> None:
-    assert captures([str(mixed), f"ddos:{flood}"], leave_out=["flood"]).origin.names == ("home",)
+    assert load_captures([str(mixed), f"ddos:{flood}"], leave_out=["flood"]).origin.names == ("home",)
     with pytest.raises(UsageError, match="cannot leave out tide; the captures are flood, home"):
-        captures([str(mixed), f"ddos:{flood}"], leave_out=["tide"])
+        load_captures([str(mixed), f"ddos:{flood}"], leave_out=["tide"])
     with pytest.raises(TrainingError, match="no captures"):
-        captures([str(mixed)], leave_out=["home"])
+        load_captures([str(mixed)], leave_out=["home"])
 
 
 def test_assembling_nothing_is_refused() -> None:

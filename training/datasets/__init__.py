@@ -1,8 +1,8 @@
 """Data sets: flows with their truth, as they come and as they are measured, in arrival order."""
 
 from training.datasets.base import NO_TRUTH, Dataset, LabelledFlows, Origin, measured
-from training.datasets.captures import captures
+from training.datasets.captures import load_captures
 from training.datasets.parts import Part
 from training.datasets.simulated import simulated
 
-__all__ = ["NO_TRUTH", "Dataset", "LabelledFlows", "Origin", "Part", "captures", "measured", "simulated"]
+__all__ = ["NO_TRUTH", "Dataset", "LabelledFlows", "Origin", "Part", "load_captures", "measured", "simulated"]

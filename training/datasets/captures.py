@@ -160,7 +160,7 @@ def overlaid(benign: Capture, attack: Capture, home: HomeNetworks) -> Capture:
     )
 
 
-def captures(names: Sequence[str], leave_out: Sequence[str] = ()) -> LabelledFlows:
+def load_captures(names: Sequence[str], leave_out: Sequence[str] = ()) -> LabelledFlows:
     """Load folders and files as one data set, without the captures that are named in ``leave_out``.
 
     Raises:

@@ -8,7 +8,7 @@ from pydantic import Field
 from detection.verdict import Kind
 from flows.catalogue import NAMES, catalogue_digest
 from flows.simulator import training_scenario
-from training.datasets import Dataset, LabelledFlows, captures, measured, simulated
+from training.datasets import Dataset, LabelledFlows, load_captures, measured, simulated
 
 
 class TrainingFlows(dg.Config):
@@ -31,7 +31,7 @@ def label_mix(truth: npt.NDArray[np.int8]) -> dict[str, int]:
 @dg.asset(group_name="data", kinds={"python", "numpy"}, code_version="1")
 def training_flows(context: dg.AssetExecutionContext, config: TrainingFlows) -> LabelledFlows:
     """Labelled flows: of real captures, or seeded traffic of six networks with attacks of every kind to be learned."""
-    flows = captures(config.data, config.leave_out) if config.data else simulated(training_scenario(config.seed))
+    flows = load_captures(config.data, config.leave_out) if config.data else simulated(training_scenario(config.seed))
     context.add_output_metadata(
         {
             "flows": len(flows),
