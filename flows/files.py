@@ -1,5 +1,8 @@
 """Flow files, plain or gzipped, read as a stream of bounded chunks in the order of their lines.
 
+A file whose first byte that is not blank is ``[`` is one JSON array, as nfdump writes it: its objects stand for lines
+here (:mod:`flows.framing`). That holds for netflow, and where no format is given; other formats are lines only.
+
 A file is named ``[FORMAT:][TRUTH:]PATH``; whether it is gzipped is seen from its first bytes, and its format, if not
 given, from its first lines. Memory stays bounded whatever a file holds: of a line longer than MAX_LINE only the first
 MAX_LINE + 1 bytes are kept (it becomes a dead letter), and a chunk ends at CHUNK_BYTES. A gzip stream that is cut
@@ -23,13 +26,15 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from flows.errors import TidegateError, UsageError
-from flows.formats import FORMATS, MAX_LINE, Decoded, make_decoder, sniff
-from flows.formats.base import dead_letter, nothing, text_column
+from flows.formats import FORMATS, MAX_LINE, DeadLetter, Decoded, Decoder, make_decoder, sniff
+from flows.formats.base import dead_letter, merge, nothing, text_column
+from flows.framing import BLANKS, ArrayFramer, Stray
 from flows.labels import TRUTHS, truth_of
 
 CHUNK_BYTES: Final = 16 << 20
 _BLOCK: Final = 256 << 10
 _SNIFFED_LINES: Final = 20
+_ARRAY_FORMATS: Final = frozenset({None, "netflow"})  # of which a file may be one JSON array
 _GZIP: Final = b"\x1f\x8b"
 # What is often given by mistake, told by its first bytes.
 _MISTAKEN: Final = {
@@ -53,10 +58,11 @@ class FileSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileChunk:
-    """Some consecutive lines of a file and what they decode to.
+    """Some consecutive lines of a file, or objects of an array, and what they decode to.
 
     ``spec`` names the format that was recognised. ``first_line`` is the number of the first line, counted from 1, so
-    flow ``i`` stands on line ``first_line + decoded.index[i]`` and its bytes are ``raw[decoded.index[i]]``.
+    flow ``i`` stands on line ``first_line + decoded.index[i]`` and its bytes are ``raw[decoded.index[i]]``. In an
+    array what is counted are its objects and what else stands between them, not the lines of its text.
     """
 
     spec: FileSpec
@@ -129,21 +135,40 @@ def _read_file(spec: FileSpec, lines_per_batch: int) -> Iterator[FileChunk]:
     except OSError as error:
         raise UsageError(f"{spec.path} cannot be opened: {error.strerror}; check its permissions") from error
     with file:
-        source = _LineSource(spec.path, file)
-        lines = iter(source)
-        head = list(islice(lines, _SNIFFED_LINES))
+        source = _Source(spec.path, file, may_be_array=spec.format in _ARRAY_FORMATS)
+        records = iter(source)
+        head = list(islice(records, _SNIFFED_LINES))
         if head and spec.format is None:
-            spec = FileSpec(spec.path, _recognise(spec.path, head), spec.truth)
+            lines = [record for record in head if not isinstance(record, Stray)]
+            spec = FileSpec(spec.path, _recognise(spec.path, lines), spec.truth)
         decoder = make_decoder(spec.format) if spec.format else None
         first_line = 1
-        for raw in _chunks(chain(head, lines), lines_per_batch):
-            yield FileChunk(spec, decoder.decode(raw) if decoder else nothing(), first_line, raw)
+        for chunk in _chunks(chain(head, records), lines_per_batch):
+            decoded, raw = _decode(decoder, chunk)
+            yield FileChunk(spec, decoded, first_line, raw)
             first_line += len(raw)
         if source.fault:
-            letter = dead_letter(0, source.rest, f"{source.fault}; {first_line - 1} whole lines were read")
+            letter = dead_letter(0, source.rest, f"{source.fault}; {first_line - 1} whole {source.unit} were read")
             yield FileChunk(spec, nothing([letter]), first_line, [source.rest])
         elif first_line == 1:
             yield FileChunk(spec, nothing(), first_line, [])
+
+
+def _decode(decoder: Decoder | None, records: list[bytes | Stray]) -> tuple[Decoded, list[bytes]]:
+    lines: list[bytes] = []
+    letters: list[DeadLetter] = []
+    for index, record in enumerate(records):
+        if isinstance(record, Stray):
+            letters.append(dead_letter(index, record.raw, record.reason))
+            lines.append(b"")  # a blank line is nothing to any decoder
+        else:
+            lines.append(record)
+    decoded = decoder.decode(lines) if decoder else nothing()
+    if not letters:
+        return decoded, lines
+    for letter in letters:
+        lines[letter.index] = letter.raw
+    return merge([decoded, nothing(letters)]), lines
 
 
 def _recognise(path: Path, lines: Sequence[bytes]) -> str:
@@ -156,12 +181,12 @@ def _recognise(path: Path, lines: Sequence[bytes]) -> str:
         raise UsageError(f"the format of {path} is not recognised: {what}") from None
 
 
-def _chunks(lines: Iterable[bytes], lines_per_batch: int) -> Iterator[list[bytes]]:
-    chunk: list[bytes] = []
+def _chunks(records: Iterable[bytes | Stray], lines_per_batch: int) -> Iterator[list[bytes | Stray]]:
+    chunk: list[bytes | Stray] = []
     size = 0
-    for line in lines:
-        chunk.append(line)
-        size += len(line)
+    for record in records:
+        chunk.append(record)
+        size += len(record)
         if len(chunk) >= lines_per_batch or size >= CHUNK_BYTES:
             yield chunk
             chunk, size = [], 0
@@ -169,40 +194,73 @@ def _chunks(lines: Iterable[bytes], lines_per_batch: int) -> Iterator[list[bytes
         yield chunk
 
 
-class _LineSource:
-    """The lines of an open file without their newlines. When they are over, ``fault`` tells if it was too early."""
+class _Source:
+    """The lines of an open file without their newlines, or the objects of its array.
 
-    def __init__(self, path: Path, file: BufferedReader) -> None:
+    When they are over, ``fault`` tells if that was too early, and ``rest`` is what had begun by then.
+    """
+
+    def __init__(self, path: Path, file: BufferedReader, *, may_be_array: bool) -> None:
         self._path = path
         self._file = file
+        self._may_be_array = may_be_array
+        self.unit = "lines"
         self.fault = ""  # what ended a gzip stream early
-        self.rest = b""  # what stood after its last newline
+        self.rest = b""
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[bytes | Stray]:
+        blocks = self._blocks()
+        start, first = _until_not_blank(blocks) if self._may_be_array else ([], b"")
+        if first == b"[":
+            self.unit = "objects"
+            return self._objects(chain(start, blocks))
+        return self._lines(chain(start, blocks))
+
+    def _objects(self, blocks: Iterable[bytes]) -> Iterator[bytes | Stray]:
+        framer = ArrayFramer()
+        yield from framer.records(blocks)
+        if self.fault:
+            self.rest = framer.rest
+        else:
+            yield from framer.end()
+
+    def _lines(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         rest = b""
-        try:
-            for block in self._blocks():
-                pieces = block.split(b"\n")
-                pieces[0] = rest + pieces[0]
-                rest = pieces.pop()[: MAX_LINE + 1]
-                if pieces and len(pieces[0]) > MAX_LINE:  # a line within one block is shorter than that
-                    pieces[0] = pieces[0][: MAX_LINE + 1]
-                yield from pieces
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            self.fault = f"the gzip stream is cut short or damaged ({error})"
+        for block in blocks:
+            pieces = block.split(b"\n")
+            pieces[0] = rest + pieces[0]
+            rest = pieces.pop()[: MAX_LINE + 1]
+            if pieces and len(pieces[0]) > MAX_LINE:  # a line within one block is shorter than that
+                pieces[0] = pieces[0][: MAX_LINE + 1]
+            yield from pieces
+        if self.fault:
             self.rest = rest
-            return
-        except OSError as error:
-            raise TidegateError(f"{self._path} cannot be read to its end: {error}; check the disk and retry") from error
-        if rest:
+        elif rest:
             yield rest
 
     def _blocks(self) -> Iterator[bytes]:
-        if self._file.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
-            stream: BufferedReader | gzip.GzipFile = gzip.GzipFile(fileobj=self._file)
-        else:
-            stream = self._file
-        start = stream.read(len(codecs.BOM_UTF8))
-        yield start.removeprefix(codecs.BOM_UTF8)
-        while block := stream.read1(_BLOCK):
-            yield block
+        try:
+            if self._file.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
+                stream: BufferedReader | gzip.GzipFile = gzip.GzipFile(fileobj=self._file)
+            else:
+                stream = self._file
+            start = stream.read(len(codecs.BOM_UTF8))
+            yield start.removeprefix(codecs.BOM_UTF8)
+            while block := stream.read1(_BLOCK):
+                yield block
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            self.fault = f"the gzip stream is cut short or damaged ({error})"
+        except OSError as error:
+            raise TidegateError(f"{self._path} cannot be read to its end: {error}; check the disk and retry") from error
+
+
+def _until_not_blank(blocks: Iterator[bytes]) -> tuple[list[bytes], bytes]:
+    """Take blocks up to the first byte that is not blank: the blocks, and that byte; b"" if there is none nearby."""
+    taken: list[bytes] = []
+    size = 0
+    for block in blocks:
+        taken.append(block)
+        size += len(block)
+        if (text := block.lstrip(BLANKS)) or size > MAX_LINE:
+            return taken, text[:1]
+    return taken, b""
