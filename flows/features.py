@@ -12,7 +12,7 @@ from flows.catalogue import CATALOGUE
 from flows.kernel import measure
 from flows.keying import HomeNetworks
 from flows.measure import Columns
-from flows.state import LARGEST, MICROSECONDS, allocate
+from flows.state import MICROSECONDS, allocate
 
 LATEST_S = 4_102_444_800.0  # the year 2100: a later date, or one before 1970, is no time at all
 NO_TIME = -1
