@@ -20,6 +20,7 @@ NORMAL = "ctu-zeek/ctu-normal-43-day1_2022-06-12.conn.log.labeled.gz"
 NJRAT = "ctu-zeek/ctu-botnet-230-1_njrat_first1000.conn.log.labeled.gz"
 INFECTED = "ctu-zeek/ctu-botnet-4_LABELS-ARE-PLACEHOLDERS.conn.log.labeled.gz"
 WORKSTATION = "ctu-zeek/ctu-sme-11_ubuntu2204-1_2023-02-20.conn.log.labeled.gz"
+FLOOD = "ddos-captures/amp.UDP.snmp.src161.argus.binetflow.gz"
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +107,18 @@ def test_an_infected_host_is_judged_by_itself_and_not_by_its_placeholders(regist
     assert (found["final"]["rows"], found["final"]["positives"]) == (6_796, 0)
     assert isinstance(found["final"]["fpr_upper95"], float)
     assert isinstance(found["alerts_per_host_day"], float)
+
+
+def test_a_flood_is_laid_over_the_ordinary_life_of_a_workstation(registry: Registry, datasets: Path) -> None:
+    flood = f"ddos:{datasets / FLOOD}"
+    alone = evaluate(registry, flood)
+    found = evaluate(registry, flood, "--mix", datasets / WORKSTATION)
+
+    assert (alone["final"]["rows"], set(alone["hosts"])) == (4_296, {"10.10.10.10"})
+    assert (found["final"]["rows"], found["final"]["positives"]) == (6_796 + 4_296, 4_296)
+    assert {label: counted["rows"] for label, counted in found["labels"].items()} == {"Benign": 6_796, "ddos": 4_296}
+    assert set(found["hosts"]) == {"192.168.1.109"}  # the victim has a past now
+    # It came over in a fiftieth of a second; whatever it took to be found, it was no longer than that.
+    assert found["hosts"]["192.168.1.109"]["flagged"]
+    assert 0.0 <= found["hosts"]["192.168.1.109"]["first_alert_s"] < 0.03
+    assert found["alerts_per_host_day"] == evaluate(registry, datasets / WORKSTATION)["alerts_per_host_day"]

@@ -15,6 +15,8 @@ CAPTURES = (
     ("iot23/CTU-IoT-Malware-Capture-34-1.conn.log.labeled.gz", DEFAULT_HOME),
     ("ctu-zeek/ctu-normal-43-day1_2022-06-12.conn.log.labeled.gz", ("147.32.0.0/16",)),
     ("ctu-zeek/ctu-botnet-230-1_njrat_first1000.conn.log.labeled.gz", DEFAULT_HOME),
+    ("ctu-argus/slips_test2-malicious_2019-04-04.binetflow.gz", DEFAULT_HOME),
+    ("ddos-captures/amp.TCP.reflection.SYNACK.argus.binetflow.gz", DEFAULT_HOME),
 )
 
 

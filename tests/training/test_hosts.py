@@ -15,12 +15,12 @@ from training.hosts import AttackedHosts, TrafficClock, Wait, distinct
 NOW = 1.7e9
 
 
-def clocks(*ends: float) -> list[float]:
-    found: list[float] = TrafficClock().advance(np.array(ends)).tolist()
+def clocks(*starts: float) -> list[float]:
+    found: list[float] = TrafficClock().advance(np.array(starts)).tolist()
     return found
 
 
-def test_the_clock_is_the_largest_end_and_never_turns_back() -> None:
+def test_the_clock_is_the_latest_start_and_never_turns_back() -> None:
     assert clocks(NOW, NOW + 5, NOW + 3, NOW + 9) == [NOW, NOW + 5, NOW + 5, NOW + 9]
 
 
@@ -48,15 +48,15 @@ def test_old_dates_before_the_first_right_ones_are_no_years_of_traffic() -> None
 
 
 @given(st.lists(st.floats(allow_nan=True), max_size=40), st.lists(st.integers(0, 40), max_size=5))
-def test_the_clock_does_not_depend_on_how_flows_are_cut(ends: list[float], cuts: list[int]) -> None:
+def test_the_clock_does_not_depend_on_how_flows_are_cut(starts: list[float], cuts: list[int]) -> None:
     whole, parted = TrafficClock(), TrafficClock()
-    edges = sorted({0, len(ends), *(cut for cut in cuts if cut < len(ends))})
-    parts = [parted.advance(np.array(ends[a:b])) for a, b in pairwise(edges)]
+    edges = sorted({0, len(starts), *(cut for cut in cuts if cut < len(starts))})
+    parts = [parted.advance(np.array(starts[a:b])) for a, b in pairwise(edges)]
 
-    found = whole.advance(np.array(ends))
+    found = whole.advance(np.array(starts))
     np.testing.assert_array_equal(np.concatenate([np.empty(0), *parts]), found)
     assert parted.elapsed == pytest.approx(whole.elapsed)
-    assert 0.0 <= whole.elapsed <= 600.001 * len(ends)
+    assert 0.0 <= whole.elapsed <= 600.001 * len(starts)
     known = found[~np.isnan(found)]
     assert (np.diff(known) >= 0.0).all()
 
