@@ -6,11 +6,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=.venv/bin/uv
 
+oldest_python=3.11
 lock() {
     local output=$1
     shift
     # --no-strip-extras: pip's hash mode refuses "gql" where another package asks for "gql[requests]".
-    "$uv" pip compile --quiet --generate-hashes --no-emit-index-url --no-strip-extras --universal --python-version 3.11 \
+    "$uv" pip compile --quiet --generate-hashes --no-emit-index-url --no-strip-extras --universal --python-version "$oldest_python" \
         --custom-compile-command "make lock" --output-file "$output" "$@"
     echo "lock: $output: $(grep -c '^[^ #]' "$output") packages"
 }
@@ -18,3 +19,5 @@ lock() {
 lock requirements/serving.txt pyproject.toml --extra serving "$@"
 lock requirements/dev.txt pyproject.toml --extra dev "$@"
 lock requirements/build.txt --group build "$@"
+lock requirements/cicflowmeter-needs.txt --group cicflowmeter-needs "$@"
+oldest_python=3.12 lock requirements/cicflowmeter.txt --group cicflowmeter --no-deps --no-python-downloads "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the tests need that is no Python package: Java, Apache Kafka's jars and promtool. Run by `make real-parts`.
-# Everything comes from the machine's own apt and mvn; what is there already is left alone, so it can be run again.
+# What the tests need beside .venv: Java, Apache Kafka's jars, promtool and flow exporters. Run by `make real-parts`.
+# Everything comes from the machine's own apt, mvn and pip; what is there already is left alone, so it can be run again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -95,7 +95,76 @@ promtool() {
     rm -rf "$fresh"
 }
 
+exporters_run() {
+    local command out
+    for command in "pmacctd -V" "nfacctd -V" "softflowd -h" "nfdump -V" "nfcapd -V" "nfpcapd -V" "argus -h" "ra -h"; do
+        # Two of them exit with an error when asked this. A library that is missing is told instead of a version.
+        # shellcheck disable=SC2086  # the program and its option
+        out=$(TIDEGATE_EXPORTERS=$1 deploy/exporters/run.sh $command 2>&1 </dev/null) || true
+        if ! grep -q '[Vv]ersion' <<<"$out"; then
+            printf '%s: %s\n' "$command" "$out"
+            return 1
+        fi
+    done
+}
+
+fetch_exporters() {
+    rm -rf "$1"
+    mkdir -p "$1/packages/partial"
+    apt-get install --download-only -y -qq --no-install-recommends -o Dir::Cache::archives="$1/packages" \
+        -o APT::Sandbox::User=root -o Debug::NoLocking=1 pmacct softflowd nfdump argus-server argus-client </dev/null
+}
+
+# Unpacked and not installed: Debian's packages would start daemons. With them come the libraries that this machine
+# lacks. It needs no root where apt's lists are fresh.
+exporters() {
+    local folder=$PWD/var/exporters fresh=$PWD/var/exporters.partial package fault
+    if [ -d "$folder" ] && exporters_run "$folder" >/dev/null; then
+        say "the flow exporters are here"
+        return
+    fi
+    say "unpacking the flow exporters pmacct, softflowd, nfdump and argus (8 MB)"
+    if ! fetch_exporters "$fresh" >/dev/null 2>&1; then
+        apt_update
+        fetch_exporters "$fresh" >/dev/null
+    fi
+    rm -f "$fresh"/packages/libc6_*.deb  # the machine's own, whatever apt thinks of its age
+    for package in "$fresh"/packages/*.deb; do
+        [ -e "$package" ] || continue  # all of them are installed
+        dpkg-deb --extract "$package" "$fresh"
+    done
+    rm -rf "$fresh/packages"
+    if ! fault=$(exporters_run "$fresh"); then
+        say "an exporter does not run: $fault" >&2
+        exit 1
+    fi
+    rm -rf "$folder"
+    mv "$fresh" "$folder"
+}
+
+# A venv of its own, since it and what it needs are no business of ours. It is whole once it holds its locks' digest.
+cicflowmeter() {
+    local python=${PYTHON:-python3} venv=var/cicflowmeter digest
+    digest=$(cat requirements/cicflowmeter.txt requirements/cicflowmeter-needs.txt | sha256sum)
+    if [ -e $venv/locks ] && [ "$(cat $venv/locks)" = "$digest" ] && $venv/bin/python -c '' 2>/dev/null; then
+        say "CICFlowMeter is here"
+        return
+    fi
+    say "installing CICFlowMeter into $venv"
+    sh deploy/check-machine.sh "$python"
+    rm -rf $venv
+    "$python" -m venv $venv
+    export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+    $venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/cicflowmeter-needs.txt
+    $venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: --no-deps --ignore-requires-python \
+        -r requirements/cicflowmeter.txt
+    $venv/bin/python -c 'import cicflowmeter.flow_session'
+    printf '%s\n' "$digest" >$venv/locks
+}
+
 java_and_maven
 kafka_jars
 promtool
+exporters
+cicflowmeter
 say "all real parts are here"
