@@ -71,8 +71,12 @@ def _decode_as(name: str, places: list[int], values: Sequence[bytes | None], rej
     Every message stands for itself: a column header that came as a message is not remembered, since the other
     partitions, and whoever reads again from a committed offset, never see it.
     """
-    lines = [_alone(values[place] or b"") for place in places]
+    lines = [values[place] or b"" for place in places]
     decoded = make_decoder(name).decode(lines)
+    if headers := _headers(lines, decoded):
+        for at in headers:
+            lines[at] = b""
+        decoded = make_decoder(name).decode(lines)
     for letter in decoded.dead:
         reason: RejectedBecause = "too long" if len(lines[letter.index]) > MAX_LINE else "undecodable"
         rejected.append(Rejected(places[letter.index], reason, letter.error))
@@ -80,5 +84,9 @@ def _decode_as(name: str, places: list[int], values: Sequence[bytes | None], rej
     return Decoded(decoded.batch, index, decoded.labels, [])
 
 
-def _alone(line: bytes) -> bytes:
-    return b"" if line.startswith(b"#") else line
+def _headers(lines: Sequence[bytes], decoded: Decoded) -> list[int]:
+    """Return where there may be column headers: lines that came to nothing, and are neither blank nor JSON."""
+    silent = np.ones(len(lines), dtype=np.bool_)
+    silent[decoded.index] = False
+    silent[[letter.index for letter in decoded.dead]] = False
+    return [at for at in np.flatnonzero(silent).tolist() if lines[at].strip() and not lines[at].startswith(b"{")]
