@@ -2,7 +2,7 @@
 
 Captures label in two columns, a coarse one ("Malicious", "Benign", "Background") and a detailed one ("DDoS", "CC",
 "From_benign-To_benign-DNS"). :func:`label_text` keeps the one that decides, in its original words, and
-:func:`truth_of` maps it.
+:func:`truth_of` maps it. The CTU's flow files have one column ("flow=From-Botnet-V42-UDP-DNS"), as has CICIDS2017.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ TRUTHS: Final = ("ddos", "malware", "anomaly", "benign")
 _UNSET: Final = frozenset({"", "-", "(empty)"})
 _MAX_LABEL: Final = 256  # characters; longer text is nobody's label and is not worth remembering
 
-_BENIGN: Final = frozenset({"benign"})
-_NOBODY_KNOWS: Final = frozenset({"background", "unknown"})
-_MALWARE: Final = frozenset({"malware", "c&c", "cc", "okiru", "rat", "torii", "mirai", "filedownload"})
-_ANOMALY: Final = re.compile(r"anomaly|scan|brute-?force|attack")
+_BENIGN: Final = frozenset({"benign", "normal"})
+_NOBODY_KNOWS: Final = frozenset({"background", "unknown", "to"})
+_MALWARE: Final = frozenset({"malware", "c&c", "cc", "okiru", "rat", "torii", "mirai", "filedownload", "bot", "botnet"})
+_ANOMALY: Final = re.compile(r"anomaly|scan|brute-?force|attack|patator|heartbleed|infiltration|\bdos\b")
+_SENDERS: Final = frozenset({"botnet", "normal", "background"})  # of the CTU's "From-Botnet", "From-Normal"
 
 
 def label_text(label: str, detailed: str = "") -> str:
@@ -38,16 +39,19 @@ def truth_of(label: str) -> str:
     """Return what a label says the flow is: one of :data:`TRUTHS`, or "" when it does not say.
 
     DDoS is ddos; C&C, CC, Okiru, RAT, Malware-* and IoT-23's other names of malware are malware; scans, brute force
-    and attacks from outside are anomaly. Background and Unknown were labelled by nobody, and a bare "Malicious"
-    names no kind: both are "".
+    and attacks from outside, also the floods that CICIDS2017 calls DoS for their single source, are anomaly.
+    From-Botnet is malware, Normal and From-Normal are benign; what goes To anybody says nothing of its sender.
+    Background and Unknown were labelled by nobody, and a bare "Malicious" names no kind: both are "".
     """
     return _truth_of(label) if len(label) <= _MAX_LABEL else ""
 
 
 @lru_cache(maxsize=4096)
 def _truth_of(label: str) -> str:
-    text = label.strip().lower()
+    text = label.strip().lower().removeprefix("flow=")
     words = re.findall(r"[a-z0-9&]+", text)
+    if len(words) > 1 and words[0] == "from" and words[1] in _SENDERS:
+        del words[0]
     if not words or words[0] in _NOBODY_KNOWS:
         return ""
     if words[0] in _BENIGN:

@@ -48,5 +48,34 @@ def test_truth(label: str, truth: str) -> None:
     assert truth_of(label) == truth
 
 
+@pytest.mark.parametrize(
+    ("label", "truth"),
+    [
+        ("flow=Malware-UDP-DNS", "malware"), ("flow=Malware-TCP", "malware"), ("flow=Background", ""),
+        ("flow=Background-UDP-Attempt-DNS", ""), ("flow=TCP-Established-To-Microsoft-7", ""),
+        ("flow=From-Botnet-V42-TCP-CC1-HTTP-Not-Encrypted", "malware"), ("flow=From-Botnet-V51-1-ICMP-DDoS", "ddos"),
+        ("flow=From-Normal-V42-Stribrek", "benign"), ("flow=Normal-V42-HTTP-windowsupdate", "benign"),
+        ("flow=To-Normal-V42-UDP-NTP-server", ""), ("flow=To-Background-UDP-CVUT-DNS-Server", ""),
+        ("flow=From-Background-CVUT-Proxy", ""), ("flow=To-Botnet-V42-TCP", ""), ("From-Botnet", "malware"),
+        ("Normal", "benign"), ("flow=", ""), ("flow=From", ""), ("From_benign-To_malicious-TCP", ""),
+    ],
+)  # fmt: skip
+def test_truth_of_the_ctu_s_flow_files(label: str, truth: str) -> None:
+    assert truth_of(label) == truth
+
+
+@pytest.mark.parametrize(
+    ("label", "truth"),
+    [
+        ("BENIGN", "benign"), ("DDoS", "ddos"), ("Bot", "malware"), ("PortScan", "anomaly"), ("DoS Hulk", "anomaly"),
+        ("DoS slowloris", "anomaly"), ("FTP-Patator", "anomaly"), ("SSH-Patator", "anomaly"),
+        ("Heartbleed", "anomaly"), ("Infiltration", "anomaly"), ("Web Attack \u2013 XSS", "anomaly"),
+        ("Web Attack \ufffd Brute Force", "anomaly"), ("Bottom", ""), ("dosage", ""),
+    ],
+)  # fmt: skip
+def test_truth_of_cicids2017(label: str, truth: str) -> None:
+    assert truth_of(label) == truth
+
+
 def test_the_truths_are_their_own_labels() -> None:
     assert tuple(truth_of(truth) for truth in TRUTHS) == TRUTHS
