@@ -62,20 +62,19 @@ def infected(capture: Capture) -> Iterator[LabelledChunk]:
 
 def folds(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each stream's name and what became of it, as ``tidegate evaluate --json`` says it."""
-    home = HomeNetworks()
     flows = load_captures(names)
-    data = measured(flows, home)
+    data = measured(flows)
     for number, name in enumerate(flows.origin.names):
         try:
             detector = detector_of(data.take(data.capture != number))
         except TidegateError as error:
             yield name, {"error": str(error)}
             continue
-        yield name, document(field_test(detector, chunks_of(flows, number), home))
+        yield name, document(field_test(detector, chunks_of(flows, number), flows.origin.home(number)))
     everything = detector_of(data)
     for spec in infected_captures(names):
         capture = load_capture(FileSpec(spec.path, spec.format))
-        yield capture.name, document(field_test(everything, infected(capture), home))
+        yield capture.name, document(field_test(everything, infected(capture), HomeNetworks(capture.home)))
 
 
 def line(name: str, found: dict[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -52,6 +53,9 @@ from orchestration.headless import run_training
     metavar="NAME",
     help="A capture of --data not to learn from. May be repeated.",
 )
+@click.option(
+    "--home", metavar="NETWORKS", help="Home networks of --data, comma-separated.  [default: RFC 1918 and ULA]"
+)
 @click.option("--seed", type=int, help="Seed of the simulated training traffic, without --data.  [default: 1]")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def train(
@@ -61,6 +65,7 @@ def train(
     dagster_home: Path,
     data: tuple[str, ...],
     leave_out: tuple[str, ...],
+    home: str | None,
     seed: int | None,
     as_json: bool,
 ) -> None:
@@ -71,9 +76,13 @@ def train(
     """
     if data and seed is not None:
         raise UsageError("--seed is of simulated traffic and --data of captures; give one of them")
-    if leave_out and not data:
-        raise UsageError("--leave-out takes captures out of --data; give --data, too")
-    flows = {"data": list(data), "leave_out": list(leave_out), **({} if seed is None else {"seed": seed})}
+    if (leave_out or home) and not data:
+        raise UsageError("--leave-out and --home are about the captures of --data; give --data, too")
+    flows: dict[str, Any] = {"data": list(data), "leave_out": list(leave_out)}
+    if home is not None:
+        flows["home"] = home.split(",")
+    if seed is not None:
+        flows["seed"] = seed
     began = time.monotonic()
 
     def say(line: str) -> None:

@@ -96,6 +96,9 @@ def test_features_that_tell_the_hour_are_a_leak(
     flows: LabelledFlows, features: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Clock:
+        def __init__(self, *_: Any) -> None:
+            pass
+
         def extract(self, batch: Any) -> Any:
             return np.repeat(batch.start[:, None], 120, axis=1).astype(np.float32)
 

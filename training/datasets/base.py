@@ -22,19 +22,35 @@ NO_TRUTH = -1  # "background", "unknown": such a flow is a row of no model
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where flows come from: the captures' names, by number, and what a reader of their figures must know."""
+    """Where flows come from.
+
+    Attributes:
+        names: the captures' names, by number.
+        about: what a reader of figures about them must know.
+        homes: each capture's home networks, comma-separated, if they are not the usual ones; "" for those.
+    """
 
     names: tuple[str, ...]
     about: str
+    homes: tuple[str, ...] = ()
+
+    def home(self, capture: int) -> HomeNetworks:
+        """The home networks of a capture."""
+        networks = self.homes[capture] if self.homes else ""
+        return HomeNetworks(networks.split(",")) if networks else HomeNetworks()
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """The same as arrays of text."""
-        return {"names": np.array(self.names, dtype=np.str_), "about": np.array(self.about)}
+        return {
+            "names": np.array(self.names, dtype=np.str_),
+            "about": np.array(self.about),
+            "homes": np.array(self.homes, dtype=np.str_),
+        }
 
     @classmethod
     def of_columns(cls, columns: Mapping[str, npt.NDArray[Any]]) -> Origin:
         """Read what :meth:`columns` gave."""
-        return cls(tuple(columns["names"].tolist()), str(columns["about"]))
+        return cls(tuple(columns["names"].tolist()), str(columns["about"]), tuple(columns["homes"].tolist()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +146,12 @@ class Dataset:
 _TRUTH_COLUMNS: Final = ("truth", "attack", "capture", "part")
 
 
-def measured(flows: LabelledFlows, home: HomeNetworks | None = None) -> Dataset:
+def measured(flows: LabelledFlows) -> Dataset:
     """Measure flows as serving does, in the order in which they came, each capture as a stream of its own."""
     features = np.empty((len(flows), len(NAMES)), dtype=np.float32)
     for capture in np.unique(flows.capture):
         rows = np.flatnonzero(flows.capture == capture)
-        features[rows] = FeatureExtractor(home).extract(flows.batch.take(rows))
+        features[rows] = FeatureExtractor(flows.origin.home(int(capture))).extract(flows.batch.take(rows))
     return Dataset(features, flows.truth, flows.attack, flows.capture, flows.part, flows.origin)
 
 

@@ -19,7 +19,7 @@ from flows.addresses import parse_address
 from flows.batch import FlowBatch
 from flows.errors import UsageError
 from flows.files import FileSpec, parse_spec, read_flows
-from flows.keying import HomeNetworks
+from flows.keying import DEFAULT_HOME, HomeNetworks
 from flows.labels import truth_of
 from training.datasets.base import NO_TRUTH, LabelledFlows, Origin
 from training.datasets.known import Known, known
@@ -47,6 +47,7 @@ class Capture:
     truth: npt.NDArray[np.int8]
     attack: npt.NDArray[np.str_]
     part: npt.NDArray[np.int8]
+    home: tuple[str, ...]
     dead: int  # records of the files that are no flows
 
     @property
@@ -88,8 +89,11 @@ def _files(names: Sequence[str]) -> list[FileSpec]:
     return specs
 
 
-def load_capture(spec: FileSpec) -> Capture:
-    """Read one file. Raises UsageError or TidegateError as :func:`flows.files.read_flows`."""
+def load_capture(spec: FileSpec, home: Sequence[str] = DEFAULT_HOME) -> Capture:
+    """Read one file; its own home networks, where they are known, come on top of ``home``.
+
+    Raises UsageError or TidegateError as :func:`flows.files.read_flows`.
+    """
     about = known(spec.path.name)
     name = about.name if about else spec.path.name.split(".")[0]
     chunks = list(read_flows([spec]))
@@ -106,10 +110,18 @@ def load_capture(spec: FileSpec) -> Capture:
         truth, text = _by_pairs(batch, about)
     else:
         truth = np.array([_CODES[truth_of(label)] for label in text.tolist()], dtype=np.int8)
-    return Capture(name, batch, truth, text, parts_in_time(len(batch)), sum(len(c.decoded.dead) for c in chunks))
+    return Capture(
+        name=name,
+        batch=batch,
+        truth=truth,
+        attack=text,
+        part=parts_in_time(len(batch)),
+        home=(*home, *(about.home if about else ())),
+        dead=sum(len(chunk.decoded.dead) for chunk in chunks),
+    )
 
 
-def assemble(captures: Iterable[Capture], home: HomeNetworks | None = None) -> LabelledFlows:
+def assemble(captures: Iterable[Capture]) -> LabelledFlows:
     """Put captures together, each a stream of its own, after laying the attack-only ones over benign ones, in turn.
 
     Benign ones are those with benign flows and neither floods nor malware; the one with most benign flows comes first.
@@ -117,7 +129,6 @@ def assemble(captures: Iterable[Capture], home: HomeNetworks | None = None) -> L
     Raises:
         TrainingError: there is no capture, or there are attacks and no benign flows to lay them over.
     """
-    home = home or HomeNetworks()
     given = sorted(captures, key=lambda capture: capture.name)
     streams = [capture for capture in given if not capture.attack_only]
     attacks = [capture for capture in given if capture.attack_only]
@@ -133,7 +144,7 @@ def assemble(captures: Iterable[Capture], home: HomeNetworks | None = None) -> L
         )
     for turn, attack in enumerate(attacks):
         place = below[turn % len(below)]
-        streams[place] = overlaid(streams[place], attack, home)
+        streams[place] = overlaid(streams[place], attack)
     if not streams:
         raise TrainingError("no captures to learn from")
     return LabelledFlows(
@@ -142,13 +153,15 @@ def assemble(captures: Iterable[Capture], home: HomeNetworks | None = None) -> L
         attack=np.concatenate([stream.attack for stream in streams]),
         capture=np.concatenate([np.full(len(s.truth), i, dtype=np.int16) for i, s in enumerate(streams)]),
         part=np.concatenate([stream.part for stream in streams]),
-        origin=Origin(tuple(stream.name for stream in streams), ABOUT),
+        origin=Origin(
+            tuple(stream.name for stream in streams), ABOUT, tuple(",".join(stream.home) for stream in streams)
+        ),
     )
 
 
-def overlaid(benign: Capture, attack: Capture, home: HomeNetworks) -> Capture:
+def overlaid(benign: Capture, attack: Capture) -> Capture:
     """Lay one capture over another, with the truth of each flow kept. Raises TrainingError as :func:`lay_over`."""
-    batch, sources = lay_over(benign.batch, attack.batch, home)
+    batch, sources = lay_over(benign.batch, attack.batch, HomeNetworks(benign.home))
     return replace(
         benign,
         name=f"{benign.name}+{attack.name}",
@@ -160,14 +173,16 @@ def overlaid(benign: Capture, attack: Capture, home: HomeNetworks) -> Capture:
     )
 
 
-def load_captures(names: Sequence[str], leave_out: Sequence[str] = ()) -> LabelledFlows:
+def load_captures(
+    names: Sequence[str], leave_out: Sequence[str] = (), home: Sequence[str] = DEFAULT_HOME
+) -> LabelledFlows:
     """Load folders and files as one data set, without the captures that are named in ``leave_out``.
 
     Raises:
         UsageError: a name is no file, a folder holds no known capture, or a capture to leave out is not among them.
         TrainingError: as :func:`assemble`.
     """
-    loaded = [load_capture(spec) for spec in find_captures(names)]
+    loaded = [load_capture(spec, home) for spec in find_captures(names)]
     there = {capture.name for capture in loaded}
     if absent := sorted(set(leave_out) - there):
         raise UsageError(f"cannot leave out {', '.join(absent)}; the captures are {', '.join(sorted(there))}")

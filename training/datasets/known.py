@@ -18,22 +18,26 @@ class Known:
     Attributes:
         file: how its file's name ends, compression left out.
         name: what to call it.
+        home: networks of the capture's own hosts beside the usual ones, for hosts with public addresses.
         truth: of every flow, one of :data:`flows.labels.TRUTHS`; None: its labels, or ``pairs``, tell.
         pairs: what flows between two addresses are, either way; "" stands for any address. The rest is unlabelled.
     """
 
     file: str
     name: str
+    home: tuple[str, ...] = ()
     truth: str | None = None
     pairs: tuple[tuple[str, str, str], ...] = ()
 
+
+_RITA_BEACON: Final = (("73.54.23.243", "64.225.56.201", "malware"),)
 
 # IoT-23: Garcia, Parmisano, Erquiaga 2020. CTU and Stratosphere: the Malware Capture Facility Project, CTU-50,
 # CTU-SME-11. StopDDoS: Haaijer 2022. RITA's own test data. CICIDS2017: Sharafaldin, Lashkari, Ghorbani 2018.
 KNOWN: Final[tuple[Known, ...]] = (
     Known("CTU-IoT-Malware-Capture-34-1.conn.log.labeled", "iot23-34-1"),
-    Known("ctu-normal-40-day1_2022-06-12.conn.log.labeled", "ctu-normal-40"),
-    Known("ctu-normal-43-day1_2022-06-12.conn.log.labeled", "ctu-normal-43"),
+    Known("ctu-normal-40-day1_2022-06-12.conn.log.labeled", "ctu-normal-40", home=("147.32.81.167/32",)),
+    Known("ctu-normal-43-day1_2022-06-12.conn.log.labeled", "ctu-normal-43", home=("147.32.83.165/32",)),
     Known("ctu-sme-11_ubuntu2204-1_2023-02-20.conn.log.labeled", "ctu-sme-11"),
     Known("ctu-botnet-230-1_njrat_first1000.conn.log.labeled", "ctu-230-1-njrat"),
     Known("slips_test5_2018-05-10.labeled.tsv.binetflow", "slips-test5"),
@@ -49,8 +53,8 @@ KNOWN: Final[tuple[Known, ...]] = (
         "stratosphere-nmap",
         pairs=(("172.16.1.11", "", "anomaly"),),
     ),
-    Known("conn.2024-04-19.log", "rita-day-1", pairs=(("73.54.23.243", "64.225.56.201", "malware"),)),
-    Known("conn.2024-04-20.log", "rita-day-2", pairs=(("73.54.23.243", "64.225.56.201", "malware"),)),
+    Known("conn.2024-04-19.log", "rita-day-1", ("64.225.56.201/32",), pairs=_RITA_BEACON),
+    Known("conn.2024-04-20.log", "rita-day-2", ("64.225.56.201/32",), pairs=_RITA_BEACON),
     Known("pkt.TCP.synflood.spoofed.argus.binetflow", "syn-flood", truth="ddos"),
     Known("amp.TCP.reflection.SYNACK.argus.binetflow", "syn-ack-reflection", truth="ddos"),
     Known("amp.UDP.snmp.src161.argus.binetflow", "snmp-amplification", truth="ddos"),

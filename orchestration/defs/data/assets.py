@@ -7,6 +7,7 @@ from pydantic import Field
 
 from detection.verdict import Kind
 from flows.catalogue import NAMES, catalogue_digest
+from flows.keying import DEFAULT_HOME
 from flows.simulator import training_scenario
 from training.datasets import Dataset, LabelledFlows, load_captures, measured, simulated
 
@@ -16,6 +17,9 @@ class TrainingFlows(dg.Config):
 
     data: list[str] = Field(
         default=[], description="Folders of known captures, and files as [FORMAT:][TRUTH:]PATH; none: simulate."
+    )
+    home: list[str] = Field(
+        default=list(DEFAULT_HOME), description="Home networks of the captures, in CIDR form, beside those known."
     )
     leave_out: list[str] = Field(default=[], description="Names of captures not to use, to be judged by them later.")
     seed: int = Field(
@@ -31,7 +35,11 @@ def label_mix(truth: npt.NDArray[np.int8]) -> dict[str, int]:
 @dg.asset(group_name="data", kinds={"python", "numpy"}, code_version="1")
 def training_flows(context: dg.AssetExecutionContext, config: TrainingFlows) -> LabelledFlows:
     """Labelled flows: of real captures, or seeded traffic of six networks with attacks of every kind to be learned."""
-    flows = load_captures(config.data, config.leave_out) if config.data else simulated(training_scenario(config.seed))
+    flows = (
+        load_captures(config.data, config.leave_out, config.home)
+        if config.data
+        else simulated(training_scenario(config.seed))
+    )
     context.add_output_metadata(
         {
             "flows": len(flows),

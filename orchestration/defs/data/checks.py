@@ -4,13 +4,11 @@ import dagster as dg
 import numpy as np
 
 from detection.verdict import THREATS, Kind
-from flows.batch import FlowBatch
 from flows.features import FeatureExtractor
-from flows.keying import HomeNetworks
 from orchestration.checking import judged
 from training.datasets import Dataset, LabelledFlows
 from training.gates import GateResult
-from training.leak import Features, find_leaks
+from training.leak import find_leaks
 from training.splits import split
 
 FEWEST = 100  # flows of each kind in each part
@@ -40,8 +38,9 @@ def no_leak(training_flows: LabelledFlows, training_features: Dataset) -> dg.Ass
     for capture in np.unique(training_flows.capture):
         rows = np.flatnonzero(training_flows.capture == capture)[:SAMPLE]
         flows = training_flows.batch.take(rows)
-        features = _measure(flows)
-        leaks = find_leaks(flows, HomeNetworks(), _measure, features=features)
+        home = training_flows.origin.home(int(capture))
+        features = FeatureExtractor(home).extract(flows)
+        leaks = find_leaks(flows, home, features=features)
         of_addresses.update(leaks.of_addresses)
         of_time.update(leaks.of_time)
         same &= features.tobytes() == training_features.features[rows].tobytes()
@@ -52,10 +51,6 @@ def no_leak(training_flows: LabelledFlows, training_features: Dataset) -> dg.Ass
         f"under other addresses {_told(of_addresses)}, at another time {_told(of_time)}"
     )
     return judged(training_features, GateResult(same and finite and not of_addresses and not of_time, detail))
-
-
-def _measure(flows: FlowBatch) -> Features:
-    return FeatureExtractor().extract(flows)
 
 
 def _told(features: set[str]) -> str:
