@@ -5,7 +5,7 @@ their rows are refused. These releases enter a flow's first packet twice, an int
 undone here: from the packets and the intervals exactly, from the bytes and the deviation of sizes where the first
 frame's length follows from the others', else, if a flow began with SYN, as if the first frame were the smallest (it
 is at most 40 bytes of TCP options longer). Where that cannot be said either, both are absent. A flow whose intervals
-are all above zero was not written so and is taken as it is.
+are all above zero was not written so, and is taken as it is.
 
 A flow of one packet has no times between packets, though 0 is written; the one interval of two packets, for which 0
 is written too, is the duration.
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from flows.batch import ABSENT, FlowBatch
 from flows.formats import columns
-from flows.formats.base import MAX_COUNT, Decoded, without_faults
+from flows.formats.base import MAX_COUNT, MAX_SECONDS, Decoded, without_faults
 from flows.formats.columns import ETHERNET_HEADER, Faults
 from flows.formats.delimited import Table
 from flows.formats.protocols import TCP, protocol, with_ports
@@ -84,7 +84,8 @@ def _statistics(table: Table, is_tcp: _Truths, faults: Faults) -> dict[str, npt.
         faults.setdefault(row, _UNIT)
 
     began_src = sent > 1  # the side whose first packet stands there twice has two at least
-    twice = (amounts("flow_iat_min") == 0) & (began_src | (received > 1)) & ((written > 2) | (duration == 0))
+    shortest = columns.values(table.texts("flow_iat_min"), "flow_iat_min", _seconds, "a time", np.nan, faults)
+    twice = (np.array(shortest) <= 0) & (began_src | (received > 1)) & ((written > 2) | (duration == 0))
     syn = is_tcp & (counts("syn_flag_cnt") > 1)
     sent_bytes, received_bytes = counts("totlen_fwd_pkts"), counts("totlen_bwd_pkts")
     first = np.where(
@@ -122,6 +123,14 @@ def _statistics(table: Table, is_tcp: _Truths, faults: Faults) -> dict[str, npt.
         "iat_std": np.minimum(np.where(several, gaps[1], only * 0.0), duration),
         "iat_max": np.minimum(np.where(several, longest, only), duration),
     }
+
+
+def _seconds(text: str) -> float:
+    """Read a time that may be negative, as it is between packets that came out of order."""
+    seconds = float(text)
+    if not abs(seconds) <= MAX_SECONDS:
+        raise ValueError(text)
+    return seconds
 
 
 def _first_frame(packets: _Numbers, total: _Numbers, least: _Numbers, most: _Numbers, syn: _Truths) -> _Numbers:
