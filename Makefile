@@ -2,17 +2,19 @@
 #
 #   PYTHON=…  the Python (3.11 or newer) that .venv is made with
 #   ARGS=…    more arguments for the command, e.g. make test ARGS="tests/flows -k zeek"
+#   FUZZ_SECONDS=…  how long `make fuzz` runs each target
 
 PYTHON ?= python3
 WORKERS ?= 2
 ARGS ?=
+FUZZ_SECONDS ?= 18
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 CODE := tidegate.py flows model_registry detection training orchestration serving demo benchmarks deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check format real-parts lock clean
+.PHONY: help demo test test-long fuzz check format real-parts lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +28,9 @@ test: $(INSTALLED) ## run the tests, but for the long ones
 
 test-long: $(INSTALLED) ## run the long tests: whole runs with real exporters, brokers and traffic
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m long $(ARGS)
+
+fuzz: $(INSTALLED) ## throw bytes at all that reads them, guided by coverage (FUZZ_SECONDS=600 for longer)
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(ARGS)
 
 check: $(INSTALLED) ## lint, formatting, types and the floors' import rules
 	$(BIN)/ruff check .

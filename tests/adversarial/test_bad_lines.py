@@ -18,7 +18,7 @@ from flows.addresses import address_texts
 from flows.batch import FlowBatch
 from flows.formats import FORMATS, MAX_LINE, Decoded, make_decoder, sniff
 from tests.support.batches import same
-from tests.support.contract import check_decoded
+from tests.support.contract import check_blanks, check_decoded
 from tests.support.samples import SAMPLES, START, Sample, Token
 
 SOME: Final = [sample for sample in SAMPLES if sample.format in FORMATS]
@@ -42,6 +42,7 @@ def decode(sample: Sample, *lines: bytes) -> Decoded:
     assert len(decoder.decode(sample.header)) == 0
     decoded = decoder.decode(lines)
     check_decoded(lines, decoded)
+    check_blanks(lines, decoded)
     return decoded
 
 
@@ -318,6 +319,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 def test_whatever_is_decoded_keeps_the_contract_however_it_is_cut(name: str, lines: list[bytes], size: int) -> None:
     decoded = make_decoder(name).decode(lines)
     check_decoded(lines, decoded)
+    check_blanks(lines, decoded)
     decoder = make_decoder(name)
     pieces = [decoder.decode(lines[at : at + size]) for at in range(0, len(lines), size)]
     assert same(FlowBatch.concatenate([piece.batch for piece in pieces]), decoded.batch)

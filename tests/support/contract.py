@@ -26,6 +26,16 @@ _LARGEST: Final = {
 
 def check_decoded(lines: Sequence[bytes], decoded: Decoded) -> None:
     """Hold what became of some lines to the decoder's contract. Raises AssertionError."""
+    check_account(lines, decoded)
+    if decoded.labels is not None:
+        assert len(decoded.labels) == len(decoded)
+        _check_texts(decoded.labels)
+    check_batch(decoded.batch)
+    check_canonical(decoded.batch, decoded.labels)
+
+
+def check_account(lines: Sequence[bytes], decoded: Decoded) -> None:
+    """No line is accounted for twice, all in order, and every dead letter has a reason. Raises AssertionError."""
     flows, dead = decoded.index.tolist(), [letter.index for letter in decoded.dead]
     accounted = [*flows, *dead]
     assert len(decoded.batch) == len(flows)
@@ -33,17 +43,16 @@ def check_decoded(lines: Sequence[bytes], decoded: Decoded) -> None:
     assert dead == sorted(dead), "the dead letters are not in the lines' order"
     assert len(set(accounted)) == len(accounted), "a line is accounted for twice"
     assert all(0 <= index < len(lines) for index in accounted), "an index is not that of a line"
-    blank = [index for index in accounted if not lines[index].strip()]
-    assert not blank, "a blank line is a flow or a dead letter"
     for letter in decoded.dead:
         assert letter.raw == lines[letter.index]
         assert 0 < len(letter.error) <= MAX_ERROR
         assert letter.error.isprintable()
-    if decoded.labels is not None:
-        assert len(decoded.labels) == len(flows)
-        _check_texts(decoded.labels)
-    check_batch(decoded.batch)
-    check_canonical(decoded.batch, decoded.labels)
+
+
+def check_blanks(lines: Sequence[bytes], decoded: Decoded) -> None:
+    """To a decoder, blank lines are neither flows nor dead letters. Raises AssertionError."""
+    accounted = {*decoded.index.tolist(), *(letter.index for letter in decoded.dead)}
+    assert all(lines[index].strip() for index in accounted), "a blank line is a flow or a dead letter"
 
 
 def check_batch(batch: FlowBatch) -> None:
