@@ -69,7 +69,7 @@ def _flows_only(table: Table) -> Table:
     protocols = table.texts("Proto")
     if terms.MANAGEMENT not in protocols:
         return table
-    return table.take([row for row, text in enumerate(protocols) if text != terms.MANAGEMENT])
+    return table.without([row for row, text in enumerate(protocols) if text == terms.MANAGEMENT])
 
 
 def _decode_table(table: Table, lines: Sequence[bytes]) -> Decoded:
@@ -141,7 +141,8 @@ def _sides(table: Table, protocol: _Column, faults: Faults) -> tuple[_Side, _Sid
 
 
 def _ports(texts: Sequence[str], name: str, has_ports: npt.NDArray[np.bool_], faults: Faults) -> _Column:
-    texts = [text if there else "0" for text, there in zip(texts, has_ports.tolist(), strict=True)]
+    if not has_ports.all():  # ICMP's type and code stand there, too
+        texts = [text if there else "0" for text, there in zip(texts, has_ports.tolist(), strict=True)]
     found: Any = columns.whole_column(texts, MAX_PORT)
     if found is None:
         found = columns.values(texts, name, terms.port, "a port from 0 to 65535", ABSENT, faults)

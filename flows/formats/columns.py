@@ -27,7 +27,6 @@ ETHERNET_HEADER: Final = 14  # bytes
 _NAN: Final = float("nan")
 # Python reads more as a number than a log may hold: "1_0", " 1", "inf" and other alphabets' digits.
 _DECIMAL: Final = "0123456789.eE+-"
-_DIGITS: Final = 18  # that many always fit 64 bits
 _QUOTED: Final = 40  # characters of a faulty text that its reason quotes
 
 
@@ -59,9 +58,13 @@ def seconds(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.f
 def amounts(texts: Sequence[str], name: str, what: str, most: float, faults: Faults) -> npt.NDArray[np.float64]:
     """Numbers from 0 to ``most`` in decimal notation: float64[n], NaN where unset."""
     # Such numbers seldom repeat, so the whole column is tried at once; a doubt about any sends all to be looked at.
-    if not "".join([text for text in texts if text not in UNSET]).strip(_DECIMAL):
+    all_set = UNSET.isdisjoint(texts)
+    signs = "".join(texts if all_set else [text for text in texts if text not in UNSET])
+    digits = signs.replace(".", "")
+    if (digits.isdecimal() and digits.isascii()) or not signs.strip(_DECIMAL):
         try:
-            numbers = np.array([_NAN if text in UNSET else float(text) for text in texts], dtype=np.float64)
+            read = map(float, texts) if all_set else [_NAN if text in UNSET else float(text) for text in texts]
+            numbers = np.array([*read], dtype=np.float64)
         except ValueError:
             pass
         else:
@@ -89,9 +92,12 @@ def ports(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.int
 def whole_column(texts: Sequence[str], most: int) -> npt.NDArray[np.int64] | None:
     """Read a column at once where all of it are decimal digits and no number is above ``most``; None elsewhere."""
     digits = "".join(texts)
-    if not (digits.isdecimal() and digits.isascii()) or "" in texts or max(map(len, texts)) > _DIGITS:
+    if not (digits.isdecimal() and digits.isascii()):
         return None
-    numbers = np.array([*map(int, texts)], dtype=np.int64)
+    try:
+        numbers = np.array([*map(int, texts)], dtype=np.int64)
+    except (ValueError, OverflowError):  # one is empty, or has too many digits for Python or for numpy
+        return None
     return numbers if numbers.max() <= most else None
 
 

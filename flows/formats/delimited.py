@@ -79,11 +79,16 @@ class Table:
             return None
         return text_column(["" if text in UNSET else text for text in self.texts(name)])
 
-    def take(self, rows: Sequence[int]) -> Table:
-        """Return the rows at some positions."""
-        width = len(self.layout.names)
-        kept = [cell for row in rows for cell in self.cells[row * width : (row + 1) * width]]
-        return Table(self.layout, [self.indices[row] for row in rows], kept)
+    def without(self, rows: Sequence[int]) -> Table:
+        """Return all rows but some, given in their order."""
+        width, start = len(self.layout.names), 0
+        indices: list[int] = []
+        kept: list[str] = []
+        for row in (*rows, len(self)):
+            indices += self.indices[start:row]
+            kept += self.cells[start * width : row * width]
+            start = row + 1
+        return Table(self.layout, indices, kept)
 
 
 class TableReader:
