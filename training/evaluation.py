@@ -16,6 +16,7 @@ from detection.verdict import THREATS, Decisions, Kind
 from training.calibration import calibration_error
 from training.datasets import Dataset
 
+LEARNED: Final = (Kind.DDOS, Kind.MALWARE)  # what is anomalous is found without having been shown
 FEWEST_BENIGN: Final = 3000  # rows: with fewer, the upper bound of a rate around 0.1 % cannot be told
 
 Floats = npt.NDArray[np.float64]
@@ -46,15 +47,19 @@ class LabelRecall:
 
     rows: int
     recall: float
-    is_attack: bool
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Measures per model, of the final verdict, and per attack or original label."""
+    """Measures per model, of the final verdict, and per attack or original label.
+
+    ``learned`` is of the final verdict, too, on benign flows and the kinds of which models are shown examples.
+    """
 
     models: dict[str, Measures]
     final: Measures
+    learned: Measures
     labels: dict[str, LabelRecall]
 
 
@@ -117,11 +122,15 @@ def judge(outcomes: Outcomes, threats: Mapping[str, Kind], thresholds: Mapping[s
             score = outcomes.probabilities[name][rows]
             threshold = thresholds[name]
             models[name] = measure(score, score >= threshold, outcomes.truth[rows] == threat, threshold)
-    flagged = np.isin(outcomes.kind, THREATS)
-    attack = outcomes.truth != Kind.BENIGN
-    abstained = int((outcomes.kind == Kind.ABSTAIN).sum())
-    final = measure(outcomes.score, flagged, attack, None, abstained)
-    return Evaluation(models, final, _labels(outcomes, flagged, attack))
+    final = _final(outcomes, np.ones(len(outcomes.truth), dtype=np.bool_))
+    learned = _final(outcomes, np.isin(outcomes.truth, [Kind.BENIGN, *LEARNED]))
+    return Evaluation(models, final, learned, _labels(outcomes))
+
+
+def _final(outcomes: Outcomes, rows: Bools) -> Measures:
+    verdict, truth = outcomes.kind[rows], outcomes.truth[rows]
+    abstained = int((verdict == Kind.ABSTAIN).sum())
+    return measure(outcomes.score[rows], np.isin(verdict, THREATS), truth != Kind.BENIGN, None, abstained)
 
 
 def measure(score: Floats, flagged: Bools, positive: Bools, threshold: float | None, abstained: int = 0) -> Measures:
@@ -151,12 +160,14 @@ def upper_bound(events: int, trials: int, level: float = 0.95) -> float:
     return 1.0 if events >= trials else float(beta.ppf(level, events + 1, trials - events))
 
 
-def _labels(outcomes: Outcomes, flagged: Bools, attack: Bools) -> dict[str, LabelRecall]:
+def _labels(outcomes: Outcomes) -> dict[str, LabelRecall]:
+    right = np.isin(outcomes.kind, THREATS) == (outcomes.truth != Kind.BENIGN)
     rows = np.bincount(outcomes.label, minlength=len(outcomes.labels)).tolist()
-    right = np.bincount(outcomes.label[flagged == attack], minlength=len(outcomes.labels)).tolist()
-    attacks = np.bincount(outcomes.label[attack], minlength=len(outcomes.labels)).tolist()
+    hits = np.bincount(outcomes.label[right], minlength=len(outcomes.labels)).tolist()
+    kinds = np.zeros(len(outcomes.labels), dtype=np.int8)
+    np.maximum.at(kinds, outcomes.label, outcomes.truth)
     return {
-        name: LabelRecall(rows[place], right[place] / rows[place], is_attack=attacks[place] > 0)
+        name: LabelRecall(rows[place], hits[place] / rows[place], Kind(kinds[place]))
         for place, name in enumerate(outcomes.labels)
         if name and rows[place]
     }

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from detection.verdict import Kind
 from training.evaluation import Measures
 from training.judging import FieldTest
 
@@ -65,14 +66,13 @@ def print_tables(test: FieldTest) -> None:
             for measure in (*_MEASURES, "abstained")
         ],
     )
-    labels = sorted(test.evaluation.labels.items(), key=lambda item: (not item[1].is_attack, -item[1].rows, item[0]))
+    labels = sorted(
+        test.evaluation.labels.items(), key=lambda item: (item[1].kind is Kind.BENIGN, -item[1].rows, item[0])
+    )
     if labels:
         table(
             ("label", "is", "rows", "decided rightly"),
-            [
-                (name, "attack" if one.is_attack else "benign", str(one.rows), _number(one.recall))
-                for name, one in labels
-            ],
+            [(name, one.kind.label, str(one.rows), _number(one.recall)) for name, one in labels],
         )
     if found["hosts"]:
         table(

@@ -137,14 +137,19 @@ def worse(trial: Trial, name: str | None, **figures: Any) -> Trial:
     """The trial with other figures of one model, or of the final verdict (None)."""
     evaluation = trial.evaluation
     if name is None:
-        return replace(trial, evaluation=replace(evaluation, final=replace(evaluation.final, **figures)))
+        return replace(trial, evaluation=replace(evaluation, learned=replace(evaluation.learned, **figures)))
     models = {**evaluation.models, name: replace(evaluation.models[name], **figures)}
     return replace(trial, evaluation=replace(evaluation, models=models))
 
 
-@pytest.mark.parametrize("name", ["ddos_lgbm", "malware_lgbm", "anomaly_iforest", None])
+CLAIMED = [{"recall": 0.01}, {"fpr": 0.02}, {"calibration_error": 0.2}, {"recall": None}, {"fpr": None}]
+RANKED = [{"roc_auc": 0.7}, {"fpr": 0.02}, {"roc_auc": None}, {"fpr": None}]
+
+
 @pytest.mark.parametrize(
-    "figures", [{"recall": 0.01}, {"fpr": 0.02}, {"calibration_error": 0.2}, {"recall": None}, {"fpr": None}]
+    ("name", "figures"),
+    [(name, figures) for name in ("ddos_lgbm", "malware_lgbm", None) for figures in CLAIMED]
+    + [("anomaly_iforest", figures) for figures in RANKED],
 )
 def test_quality(trial: Trial, name: str | None, figures: dict[str, float | None]) -> None:
     check = quality_of_verdicts if name is None else quality_check(name)
@@ -162,7 +167,7 @@ def test_a_model_that_was_not_measured_is_refused(trial: Trial) -> None:
 
 
 def test_every_single_attack_must_be_found(trial: Trial) -> None:
-    missed = {**trial.evaluation.labels, "beacon": LabelRecall(rows=20, recall=0.4, is_attack=True)}
+    missed = {**trial.evaluation.labels, "beacon": LabelRecall(rows=20, recall=0.4, kind=Kind.MALWARE)}
     bad = replace(trial, evaluation=replace(trial.evaluation, labels=missed))
     none = replace(trial, evaluation=replace(trial.evaluation, labels={}))
 
@@ -171,3 +176,14 @@ def test_every_single_attack_must_be_found(trial: Trial) -> None:
     assert not passed
     assert "0.4000 on beacon" in detail
     assert not outcome(finds_every_attack, none, about=none)[0]
+
+
+def test_some_of_what_is_strange_must_be_found(trial: Trial) -> None:
+    scans = {name: replace(label, recall=0.05) for name, label in trial.evaluation.labels.items()
+             if label.kind is Kind.ANOMALY}  # fmt: skip
+    bad = replace(trial, evaluation=replace(trial.evaluation, labels={**trial.evaluation.labels, **scans}))
+
+    assert scans
+    passed, detail = outcome(finds_every_attack, bad, about=bad)
+    assert not passed
+    assert "0.0500 of" in detail

@@ -80,9 +80,9 @@ def test_the_final_verdict_is_measured_on_all_rows_whatever_threat_it_names() ->
 
 def test_labels_tell_attacks_that_were_flagged_and_benign_flows_that_were_not() -> None:
     assert judge(outcomes(), {}, {}).labels == {
-        "crowd": LabelRecall(rows=2, recall=0.5, is_attack=False),
-        "flood": LabelRecall(rows=2, recall=1.0, is_attack=True),
-        "other": LabelRecall(rows=2, recall=0.0, is_attack=True),
+        "crowd": LabelRecall(rows=2, recall=0.5, kind=Kind.BENIGN),
+        "flood": LabelRecall(rows=2, recall=1.0, kind=Kind.DDOS),
+        "other": LabelRecall(rows=2, recall=0.0, kind=Kind.ANOMALY),
     }
 
 

@@ -23,7 +23,7 @@ from flows.keying import DEFAULT_HOME, HomeNetworks
 from flows.labels import truth_of
 from training.datasets.base import NO_TRUTH, LabelledFlows, Origin
 from training.datasets.known import Known, known
-from training.datasets.mixing import clock, lay_over
+from training.datasets.mixing import lay_over
 from training.datasets.parts import parts_in_time
 from training.errors import TrainingError
 
@@ -178,6 +178,9 @@ def load_captures(
 ) -> LabelledFlows:
     """Load folders and files as one data set, without the captures that are named in ``leave_out``.
 
+    Captures without times are left out, too, and named in the origin: most of what is measured is not known of them,
+    so that no verdict is given on such flows either.
+
     Raises:
         UsageError: a name is no file, a folder holds no known capture, or a capture to leave out is not among them.
         TrainingError: as :func:`assemble`.
@@ -186,7 +189,12 @@ def load_captures(
     there = {capture.name for capture in loaded}
     if absent := sorted(set(leave_out) - there):
         raise UsageError(f"cannot leave out {', '.join(absent)}; the captures are {', '.join(sorted(there))}")
-    return assemble(capture for capture in loaded if capture.name not in leave_out)
+    timeless = sorted(capture.name for capture in loaded if not _timed(capture))
+    flows = assemble(capture for capture in loaded if capture.name not in {*leave_out, *timeless})
+    if not timeless:
+        return flows
+    about = f"{flows.origin.about}\nNot learned from, for want of times and so of any past: {', '.join(timeless)}."
+    return replace(flows, origin=replace(flows.origin, about=about))
 
 
 def _truth(spec: FileSpec) -> str | None:
@@ -195,10 +203,14 @@ def _truth(spec: FileSpec) -> str | None:
 
 
 def _ordinary(capture: Capture) -> bool:
-    """Whether an attack can be laid over a capture: benign flows with times, of a network that is not infected."""
+    """Whether an attack can be laid over a capture: benign flows of a network that is not infected."""
     benign = bool((capture.truth == Kind.BENIGN).any())
     infected = bool(np.isin(capture.truth, [Kind.DDOS, Kind.MALWARE]).any())
-    return benign and not infected and bool(np.isfinite(clock(capture.batch)).any())
+    return benign and not infected
+
+
+def _timed(capture: Capture) -> bool:
+    return bool(np.isfinite(capture.batch.start).any())
 
 
 def _by_pairs(batch: FlowBatch, about: Known) -> tuple[npt.NDArray[np.int8], npt.NDArray[Any]]:

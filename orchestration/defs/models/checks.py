@@ -5,7 +5,7 @@ import dagster as dg
 from model_registry.artifact import Artifact
 from orchestration.checking import judged
 from orchestration.trial import Trial
-from training.gates import FINAL, LIMITS, every_attack, integrity, quality
+from training.gates import ANOMALY, FINAL, LIMITS, every_attack, integrity, quality, ranking
 from training.recipes import RECIPES
 
 
@@ -31,10 +31,11 @@ def quality_check(name: str) -> dg.AssetChecksDefinition:
         asset="trial",
         name=f"quality_of_{name}",
         blocking=True,
-        description="Recall, false-positive rate and calibration on the test captures.",
+        description="At the operating point, on the test part: what the model finds, and how often it is wrong.",
     )
     def check(trial: Trial) -> dg.AssetCheckResult:
-        return judged(trial, quality(trial.evaluation.models.get(name), LIMITS[name]))
+        measures = trial.evaluation.models.get(name)
+        return judged(trial, ranking(measures) if name == ANOMALY else quality(measures, LIMITS[name]))
 
     return check
 
@@ -44,11 +45,11 @@ CHECKS = [make(recipe.name) for recipe in RECIPES for make in (integrity_check, 
 
 @dg.asset_check(asset="trial", blocking=True)
 def quality_of_verdicts(trial: Trial) -> dg.AssetCheckResult:
-    """Recall, false-positive rate and calibration of the final verdict on the test captures."""
-    return judged(trial, quality(trial.evaluation.final, FINAL))
+    """Recall, false-positive rate and calibration of the final verdict, on benign flows and the kinds that are learned."""
+    return judged(trial, quality(trial.evaluation.learned, FINAL))
 
 
 @dg.asset_check(asset="trial", blocking=True)
 def finds_every_attack(trial: Trial) -> dg.AssetCheckResult:
-    """The final verdict finds each attack of the test captures, the rare ones too."""
+    """The final verdict finds each attack of the test part, the rare ones too, and some of what is merely strange."""
     return judged(trial, every_attack(trial.evaluation))
