@@ -23,7 +23,7 @@ from msgspec import Meta
 from flows.batch import ABSENT, FlowBatch
 from flows.formats.base import MAX_COUNT, Decoded, Port, merge, nothing, text_column, without_faults
 from flows.formats.columns import Faults, addresses, values
-from flows.formats.json_lines import read_records
+from flows.formats.json_lines import durations, read_records
 from flows.formats.protocols import TCP, UDP, protocol, with_ports
 from flows.formats.times import timestamps
 
@@ -136,9 +136,7 @@ def _times(records: Sequence[_Record], faults: Faults) -> tuple[npt.NDArray[np.f
     lasts = [r.timestamp_end or r.last or "-" for r in records]
     start = timestamps(["-" if text.startswith(_NEVER) else text for text in firsts], "start", faults)
     end = timestamps(["-" if text.startswith(_NEVER) else text for text in lasts], "end", faults)
-    for row in np.flatnonzero(end < start).tolist():
-        faults.setdefault(row, "the flow ends before it starts")
-    return start, end - start
+    return start, durations(start, end, faults)
 
 
 def _protocols(records: Sequence[_Record], faults: Faults) -> npt.NDArray[np.int16]:

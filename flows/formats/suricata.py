@@ -24,7 +24,7 @@ from flows.batch import ABSENT, FlowBatch, State
 from flows.formats import zeek_terms as terms
 from flows.formats.base import MAX_COUNT, MAX_SECONDS, Decoded, Port, merge, nothing, text_column, without_faults
 from flows.formats.columns import Faults, addresses, ip_bytes, values
-from flows.formats.json_lines import read_records
+from flows.formats.json_lines import durations, read_records
 from flows.formats.protocols import TCP, UDP, protocol, with_ports
 from flows.formats.times import parse_time, timestamps
 
@@ -182,9 +182,7 @@ def _times(flows: Sequence[_Counters], faults: Faults) -> tuple[npt.NDArray[np.f
     end = _timestamps([flow.end or "-" for flow in flows], "flow.end", faults)
     for row in np.flatnonzero(np.isnan(start)).tolist():
         faults.setdefault(row, "flow.start is unset, and Suricata tells it of every flow")
-    for row in np.flatnonzero(end < start).tolist():
-        faults.setdefault(row, "flow.end is before flow.start")
-    return start, end - start
+    return start, durations(start, end, faults)
 
 
 def _timestamps(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.float64]:

@@ -191,8 +191,9 @@ def test_flags_are_a_number_or_letters(text: str | int, bits: int) -> None:
 def test_what_stands_for_ports_of_icmp_is_absent() -> None:
     of_nfdump = nfdump(proto=1, tcp_flags=..., src_port=..., dst_port=..., icmp_type=3, icmp_code=10)
     of_pmacct = pmacct(ip_proto="icmp", tcp_flags="0", port_src=0, port_dst=0)
-    of_softflowd = pmacct(ip_proto="ipv6-icmp", tcp_flags="0", port_src=0, port_dst=3 * 256 + 10)
-    for raw, number in ((of_nfdump, 1), (of_pmacct, 1), (of_softflowd, 58)):
+    of_version_5 = pmacct(ip_proto="icmp", tcp_flags="0", port_src=0, port_dst=3 * 256 + 3)  # type and code
+    of_version_6 = pmacct(ip_proto="ipv6-icmp", tcp_flags="0", port_src=0, port_dst=0)
+    for raw, number in ((of_nfdump, 1), (of_pmacct, 1), (of_version_5, 1), (of_version_6, 58)):
         batch = one(raw)
         assert (batch.protocol[0], batch.src_port[0], batch.dst_port[0]) == (number, ABSENT, ABSENT)
         assert batch.src_flags.tolist() == [ABSENT]

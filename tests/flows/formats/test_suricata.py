@@ -88,7 +88,7 @@ def reason(line: bytes) -> str:
 def test_a_flow_event() -> None:
     batch = one()
     assert batch.start.tolist() == [datetime(2021, 6, 6, 15, 41, 54, 276768, tzinfo=UTC).timestamp()]
-    assert batch.duration[0] == pytest.approx(94.044852, abs=1e-6)
+    assert batch.duration.tolist() == [94.044852]
     assert address_texts(batch.src_addr) == ["182.237.17.202"]
     assert address_texts(batch.dst_addr) == ["192.168.1.129"]
     assert (batch.src_port[0], batch.dst_port[0], batch.protocol[0]) == (59502, 80, 6)
@@ -201,7 +201,7 @@ def test_times_of_any_zone(zone: str) -> None:
     begin, end = "2004-01-10T13:37:04.123456" + zone, "2004-01-10T13:37:05.123457" + zone
     batch = one(flow__start=begin, flow__end=end)
     assert batch.start.tolist() == [parse_time(begin)]
-    assert batch.duration.tolist() == [parse_time(end) - parse_time(begin)]
+    assert batch.duration.tolist() == [1.000001]
 
 
 def test_summer_and_winter_in_one_batch() -> None:
