@@ -45,7 +45,7 @@ CHECKS = [make(recipe.name) for recipe in RECIPES for make in (integrity_check, 
 
 @dg.asset_check(asset="trial", blocking=True)
 def quality_of_verdicts(trial: Trial) -> dg.AssetCheckResult:
-    """Recall, false-positive rate and calibration of the final verdict, on benign flows and the kinds that are learned."""
+    """Recall, false-positive rate and calibration of the final verdict, on benign flows and what is learned."""
     return judged(trial, quality(trial.evaluation.learned, FINAL))
 
 
