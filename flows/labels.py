@@ -19,7 +19,8 @@ _MAX_LABEL: Final = 256  # characters; longer text is nobody's label and is not 
 _BENIGN: Final = frozenset({"benign", "normal"})
 _NOBODY_KNOWS: Final = frozenset({"background", "unknown", "to"})
 _MALWARE: Final = frozenset({"malware", "c&c", "cc", "okiru", "rat", "torii", "mirai", "filedownload", "bot", "botnet"})
-_ANOMALY: Final = re.compile(r"anomaly|scan|brute-?force|attack|patator|heartbleed|infiltration|\bdos\b")
+_FLOOD: Final = frozenset({"ddos", "dos"})
+_ANOMALY: Final = re.compile(r"anomaly|scan|brute-?force|attack|patator|heartbleed|infiltration")
 _SENDERS: Final = frozenset({"botnet", "normal", "background"})  # of the CTU's "From-Botnet", "From-Normal"
 
 
@@ -38,8 +39,8 @@ def label_text(label: str, detailed: str = "") -> str:
 def truth_of(label: str) -> str:
     """Return what a label says the flow is: one of :data:`TRUTHS`, or "" when it does not say.
 
-    DDoS is ddos; C&C, CC, Okiru, RAT, Malware-* and IoT-23's other names of malware are malware; scans, brute force
-    and attacks from outside, also the floods that CICIDS2017 calls DoS for their single source, are anomaly.
+    DDoS is ddos, and so is DoS, as CICIDS2017 calls floods from a single source; C&C, CC, Okiru, RAT, Malware-* and
+    IoT-23's other names of malware are malware; scans, brute force and attacks from outside are anomaly.
     From-Botnet is malware, Normal and From-Normal are benign; what goes To anybody says nothing of its sender.
     Background and Unknown were labelled by nobody, and a bare "Malicious" names no kind: both are "".
     """
@@ -56,7 +57,7 @@ def _truth_of(label: str) -> str:
         return ""
     if words[0] in _BENIGN:
         return "benign"
-    if "ddos" in words:
+    if not _FLOOD.isdisjoint(words):
         return "ddos"
     if not _MALWARE.isdisjoint(words):
         return "malware"

@@ -67,8 +67,8 @@ def test_truth_of_the_ctu_s_flow_files(label: str, truth: str) -> None:
 @pytest.mark.parametrize(
     ("label", "truth"),
     [
-        ("BENIGN", "benign"), ("DDoS", "ddos"), ("Bot", "malware"), ("PortScan", "anomaly"), ("DoS Hulk", "anomaly"),
-        ("DoS slowloris", "anomaly"), ("FTP-Patator", "anomaly"), ("SSH-Patator", "anomaly"),
+        ("BENIGN", "benign"), ("DDoS", "ddos"), ("Bot", "malware"), ("PortScan", "anomaly"), ("DoS Hulk", "ddos"),
+        ("DoS slowloris", "ddos"), ("FTP-Patator", "anomaly"), ("SSH-Patator", "anomaly"),
         ("Heartbleed", "anomaly"), ("Infiltration", "anomaly"), ("Web Attack \u2013 XSS", "anomaly"),
         ("Web Attack \ufffd Brute Force", "anomaly"), ("Bottom", ""), ("dosage", ""),
     ],
