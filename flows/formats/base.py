@@ -17,6 +17,7 @@ from msgspec import Meta
 from flows.batch import FlowBatch
 
 MAX_LINE: Final = 1 << 20  # bytes; the longest real flow record seen is under 1 KiB
+MAX_COLUMNS: Final = 256  # no tool has as many; a bound of what a batch of rows takes in memory
 MAX_ERROR: Final = 300  # characters; a reason may quote its input, which an attacker chooses
 MAX_TEXT: Final = 1024  # characters of an id or a label; verdicts quote ids, and Kafka's messages are bounded
 

@@ -14,10 +14,9 @@ from typing import Any, Final
 
 import numpy.typing as npt
 
-from flows.formats.base import MAX_LINE, DeadLetter, dead_letter, oversized, text_column
+from flows.formats.base import MAX_COLUMNS, MAX_LINE, DeadLetter, dead_letter, oversized, text_column
 from flows.formats.columns import UNSET
 
-MAX_COLUMNS: Final = 256  # no tool has as many; a bound of what a batch of rows takes in memory
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # some editors put it before the first line
 
 

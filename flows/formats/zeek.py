@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flows.formats import columns
-from flows.formats.base import MAX_LINE, DeadLetter, Decoded, dead_letter, merge, nothing, oversized
+from flows.formats.base import MAX_COLUMNS, MAX_LINE, DeadLetter, Decoded, dead_letter, merge, nothing, oversized
 from flows.formats.columns import Faults
 from flows.formats.zeek_flows import COUNTS, NEEDED, Columns, assemble
 from flows.formats.zeek_json import decode_objects
@@ -120,6 +120,8 @@ class ZeekDecoder:
 def _layout_fault(path: str, names: Sequence[str]) -> str:
     if path and not path.startswith("conn"):
         return f"the #path header says {path[:40]!r}, which is not a connection log"
+    if len(names) > MAX_COLUMNS:
+        return f"the #fields header names more than {MAX_COLUMNS} columns"
     missing = [name for name in NEEDED if name not in names]
     if missing:
         return f"the #fields header lacks {', '.join(missing)} (columns are separated by tabs)"
