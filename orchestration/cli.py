@@ -13,6 +13,7 @@ import click
 from flows.errors import UsageError
 from model_registry.cli import registry_option
 from orchestration.headless import run_training
+from training.datasets.captures import find_captures
 
 
 @click.command()
@@ -78,6 +79,8 @@ def train(
         raise UsageError("--seed is of simulated traffic and --data of captures; give one of them")
     if (leave_out or home) and not data:
         raise UsageError("--leave-out and --home are about the captures of --data; give --data, too")
+    if data:
+        find_captures(data, leave_out)  # asked before Dagster is, so that a slip of the finger is told as one
     flows: dict[str, Any] = {"data": list(data), "leave_out": list(leave_out)}
     if home is not None:
         flows["home"] = home.split(",")

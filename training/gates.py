@@ -31,11 +31,11 @@ LIMITS: Final[dict[str, Limits]] = {
 FINAL: Final = Limits(recall=0.90, fpr=0.01, calibration_error=0.05)
 ATTACK_RECALL: Final = 0.50  # of every single attack of a kind that models are shown, by the final verdict
 # The anomaly model is shown no attack. It is asked whether attacks look stranger to it than ordinary life, and how
-# often it cries wolf; what it finds at that rate, and how likely that is a scan, differs from site to site.
+# often it cries wolf. What it finds at that rate is told and has no floor, nor has what rules and statistics add: a
+# fast scan is found whole and a slow one hardly at all, and which of them a data set holds is no merit of the model.
 ANOMALY: Final = "anomaly_iforest"
 ANOMALY_ROC_AUC: Final = 0.80
 ANOMALY_FPR: Final = 0.005
-STRANGE_RECALL: Final = 0.10  # of all scans and other strange flows together, by the final verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +75,18 @@ def ranking(measures: Measures | None) -> GateResult:
 
 
 def every_attack(evaluation: Evaluation) -> GateResult:
-    """The final verdict finds each attack of a kind that models are shown, and some of what is merely strange."""
+    """The final verdict finds each attack of a kind that models are shown; of what is merely strange it is told."""
     learned = {name: label.recall for name, label in evaluation.labels.items() if label.kind in LEARNED}
     strange = [label for label in evaluation.labels.values() if label.kind is Kind.ANOMALY]
     if not learned:
         return GateResult(False, "not measured: the test part holds no attack")
     worst = min(learned, key=learned.__getitem__)
     rows = sum(label.rows for label in strange)
-    found = sum(label.rows * label.recall for label in strange) / rows if rows else 1.0
+    found = round(sum(label.rows * label.recall for label in strange))
     return GateResult(
-        learned[worst] >= ATTACK_RECALL and found >= STRANGE_RECALL,
+        learned[worst] >= ATTACK_RECALL,
         f"lowest recall {learned[worst]:.4f} on {worst} (at least {ATTACK_RECALL:g}), of {len(learned)} attacks; "
-        f"{found:.4f} of {rows} strange flows (at least {STRANGE_RECALL:g})",
+        f"{found} of {rows} strange flows found",
     )
 
 

@@ -134,8 +134,20 @@ def test_captures_can_be_left_out_by_name(mixed: Path, flood: Path) -> None:
     assert load_captures([str(mixed), f"ddos:{flood}"], leave_out=["flood"]).origin.names == ("home",)
     with pytest.raises(UsageError, match="cannot leave out tide; the captures are flood, home"):
         load_captures([str(mixed), f"ddos:{flood}"], leave_out=["tide"])
-    with pytest.raises(TrainingError, match="no captures"):
+    with pytest.raises(UsageError, match="every capture is left out"):
         load_captures([str(mixed)], leave_out=["home"])
+
+
+def test_a_path_that_does_not_exist_is_named() -> None:
+    with pytest.raises(UsageError, match=r"there is no file or folder nowhere/x\.log"):
+        find_captures(["zeek:ddos:nowhere/x.log"])
+
+
+def test_captures_without_times_teach_nothing_and_are_named(tmp_path: Path, mixed: Path) -> None:
+    timeless = write(tmp_path / "timeless.log", ("-", "192.168.1.5", "8.8.8.8", "Benign"))
+    flows = load_captures([str(mixed), str(timeless)])
+    assert flows.origin.names == ("home",)
+    assert "for want of times and so of any past: timeless" in flows.origin.about
 
 
 def test_assembling_nothing_is_refused() -> None:

@@ -56,16 +56,29 @@ class Capture:
         return len(self.truth) > 0 and bool((self.truth > Kind.BENIGN).all())
 
 
-def find_captures(names: Sequence[str]) -> list[FileSpec]:
-    """Turn folders and ``[FORMAT:][TRUTH:]PATH`` into files to learn from.
+def find_captures(names: Sequence[str], leave_out: Sequence[str] = ()) -> list[FileSpec]:
+    """Turn folders and ``[FORMAT:][TRUTH:]PATH`` into files to learn from, without the captures named in ``leave_out``.
 
     Raises:
-        UsageError: a name is no file, a folder holds no known capture, or nothing is left without infected hosts.
+        UsageError: a name is no file, a folder holds no known capture, a capture to leave out is not there, or nothing
+            is left without those of which only an infected host is known.
     """
     learned = [spec for spec in _files(names) if _truth(spec) != Kind.MALWARE.label]
     if not learned:
         raise UsageError("nothing to learn from: of a capture that is malware as a whole only the host is known")
-    return learned
+    there = sorted(capture_name(spec) for spec in learned)
+    if absent := sorted(set(leave_out) - set(there)):
+        raise UsageError(f"cannot leave out {', '.join(absent)}; the captures are {', '.join(there)}")
+    kept = [spec for spec in learned if capture_name(spec) not in leave_out]
+    if not kept:
+        raise UsageError("nothing to learn from: every capture is left out")
+    return kept
+
+
+def capture_name(spec: FileSpec) -> str:
+    """What to call a file's capture: its name in the table of known ones, else its file's name up to the first dot."""
+    about = known(spec.path.name)
+    return about.name if about else spec.path.name.split(".")[0]
 
 
 def infected_captures(names: Sequence[str]) -> list[FileSpec]:
@@ -79,6 +92,8 @@ def _files(names: Sequence[str]) -> list[FileSpec]:
         folder = Path(name)
         if not folder.is_dir():
             specs.append(parse_spec(name))
+            if not specs[-1].path.is_file():
+                raise UsageError(f"there is no file or folder {specs[-1].path}; check the path")
             continue
         found = sorted(path for path in folder.rglob("*") if path.is_file() and known(path.name))
         if not found:
@@ -94,8 +109,7 @@ def load_capture(spec: FileSpec, home: Sequence[str] = DEFAULT_HOME) -> Capture:
 
     Raises UsageError or TidegateError as :func:`flows.files.read_flows`.
     """
-    about = known(spec.path.name)
-    name = about.name if about else spec.path.name.split(".")[0]
+    about, name = known(spec.path.name), capture_name(spec)
     chunks = list(read_flows([spec]))
     batch = FlowBatch.concatenate([chunk.decoded.batch for chunk in chunks])
     labels = [
@@ -182,15 +196,12 @@ def load_captures(
     so that no verdict is given on such flows either.
 
     Raises:
-        UsageError: a name is no file, a folder holds no known capture, or a capture to leave out is not among them.
+        UsageError: as :func:`find_captures`.
         TrainingError: as :func:`assemble`.
     """
-    loaded = [load_capture(spec, home) for spec in find_captures(names)]
-    there = {capture.name for capture in loaded}
-    if absent := sorted(set(leave_out) - there):
-        raise UsageError(f"cannot leave out {', '.join(absent)}; the captures are {', '.join(sorted(there))}")
+    loaded = [load_capture(spec, home) for spec in find_captures(names, leave_out)]
     timeless = sorted(capture.name for capture in loaded if not _timed(capture))
-    flows = assemble(capture for capture in loaded if capture.name not in {*leave_out, *timeless})
+    flows = assemble(capture for capture in loaded if capture.name not in timeless)
     if not timeless:
         return flows
     about = f"{flows.origin.about}\nNot learned from, for want of times and so of any past: {', '.join(timeless)}."
