@@ -6,10 +6,8 @@ from collections import deque
 from typing import Final
 
 from serving.messages import Rejected
-from serving.sink import Outgoing
+from serving.sink import Headers, Outgoing
 from serving.source import Arrivals
-
-Headers = tuple[tuple[str, bytes], ...]
 
 _WATCHED: Final = 1000  # records
 _NEARLY_ALL: Final = 0.95

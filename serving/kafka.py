@@ -16,6 +16,11 @@ _SYSLOG_WARNING: Final = 4
 _REPEAT_S: Final = 30.0
 
 
+def is_embedded(cluster: str) -> bool:
+    """Whether a cluster of this name is the embedded broker."""
+    return cluster.startswith(EMBEDDED_CLUSTER)
+
+
 def client_options(settings: Settings) -> dict[str, Any]:
     """Options of librdkafka for reaching the brokers, by the settings."""
     options: dict[str, Any] = {

@@ -17,11 +17,11 @@ from typing import Final
 from flows.formats import encode_canonical
 from flows.keying import HomeNetworks
 from serving.config import Settings
-from serving.dead_letters import DeadLetterWatch, Headers, dead_letter, provenance
+from serving.dead_letters import DeadLetterWatch, dead_letter, provenance
 from serving.keys import message_keys
 from serving.messages import decode_messages
 from serving.metrics import Metrics
-from serving.sink import Outgoing
+from serving.sink import Headers, Outgoing
 from serving.source import Arrivals, Reading
 from serving.status import Status
 

@@ -11,12 +11,15 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from flows.errors import TidegateError
 from serving.config import Settings
-from serving.kafka import EMBEDDED_CLUSTER, PARTITIONER, client_logger, client_options
+from serving.kafka import PARTITIONER, client_logger, client_options
 
 _DELIVERY_TIMEOUT_MS: Final = 10_000
 _FLUSH_SLICE_S: Final = 0.2
 _MESSAGE_MAX_BYTES: Final = 16 * 1024 * 1024  # ours is no obstacle: the broker decides what is too large
 _CUT_BYTES: Final = 64 * 1024
+
+
+Headers = tuple[tuple[str, bytes], ...]
 
 
 class SinkError(TidegateError):
@@ -25,13 +28,17 @@ class SinkError(TidegateError):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message for Kafka. ``cuttable`` ones may be shortened when the broker finds them too large."""
+    """One message for Kafka.
+
+    ``cuttable`` ones may be shortened when the broker finds them too large. ``tally`` is what the sender counts it as.
+    """
 
     topic: str
     key: bytes | None
     value: bytes
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Headers = ()
     cuttable: bool = False
+    tally: str = ""
 
     def cut(self) -> Self:
         """The first 64 KiB, with a header that tells the full length."""
@@ -42,8 +49,20 @@ class Outgoing:
 class Sink:
     """Produces to Kafka with every delivery confirmed by all in-sync replicas. Used by one thread only."""
 
-    def __init__(self, settings: Settings, on_confirmed: Callable[[Message], None] | None = None) -> None:
-        """Make the producer; ``on_confirmed`` is told of each delivered message, with its partition and offset."""
+    def __init__(
+        self,
+        settings: Settings,
+        on_confirmed: Callable[[Outgoing, Message], None] | None = None,
+        *,
+        patient: bool = False,
+    ) -> None:
+        """Make the producer.
+
+        Args:
+            settings: where Kafka is.
+            on_confirmed: is told of each delivered message, with its partition and offset.
+            patient: wait for the broker without limit, so that a message is never given up and sent a second time.
+        """
         self._on_confirmed = on_confirmed
         self.trouble: str | None = None  # why the latest undelivered message was not delivered
         self._hopeless: SinkError | None = None  # raised outside librdkafka's callback
@@ -55,7 +74,7 @@ class Sink:
                 "compression.type": "lz4",
                 "linger.ms": 5,
                 "partitioner": PARTITIONER,
-                "delivery.timeout.ms": _DELIVERY_TIMEOUT_MS,
+                "delivery.timeout.ms": 0 if patient else _DELIVERY_TIMEOUT_MS,  # 0 stands for no limit
                 "message.max.bytes": _MESSAGE_MAX_BYTES,
                 "error_cb": self._note_error,
             },
@@ -74,10 +93,9 @@ class Sink:
         known = {topic: self._producer.list_topics(topic, timeout=timeout_s).topics.get(topic) for topic in topics}
         return [topic for topic, about in known.items() if about is None or about.error or not about.partitions]
 
-    def embedded(self, timeout_s: float = 10.0) -> bool:
-        """Tell whether the brokers are the embedded one. Raises KafkaException when none answers."""
-        cluster = self._producer.list_topics(timeout=timeout_s).cluster_id
-        return cluster is not None and cluster.startswith(EMBEDDED_CLUSTER)
+    def cluster(self, timeout_s: float = 10.0) -> str:
+        """The cluster's own name for itself. Raises KafkaException when no broker answers."""
+        return self._producer.list_topics(timeout=timeout_s).cluster_id or ""
 
     def deliver(self, messages: Sequence[Outgoing], give_up: Callable[[], bool]) -> list[Outgoing]:
         """Send ``messages`` and wait until each is confirmed or refused, or ``give_up`` says to leave off.
@@ -121,9 +139,9 @@ class Sink:
         self, undelivered: dict[int, Outgoing], index: int, error: KafkaError | None, sent: Message | None
     ) -> None:
         if error is None:
-            del undelivered[index]
+            message = undelivered.pop(index)
             if self._on_confirmed is not None and sent is not None:
-                self._on_confirmed(sent)
+                self._on_confirmed(message, sent)
             return
         self.trouble = error.str()
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:

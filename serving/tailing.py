@@ -111,6 +111,17 @@ class Tail:
         file = self._file
         return Position(file.mark(file.line_start), file.line_start, file.modified_ns, self._finished)
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether lines may still come that are not to be given again."""
+        return bool(self._given)
+
+    def begin(self) -> Position | None:
+        """Open the file to begin with, if there is one now, so that :attr:`position` can be kept before it is read."""
+        if self._file is None:
+            self._begin()
+        return self.position
+
     def read(self) -> Piece | None:
         """Return the next lines, some hundred KB at most; None when there are no more now.
 
@@ -131,6 +142,7 @@ class Tail:
                 case "end":
                     following = self._following(file)
                     if following is None:
+                        self._given.clear()  # they were all there before
                         return None
                     if file.look() == "end":  # else the writer went on until there was something in the next file
                         piece = self._finish(file, following)

@@ -18,9 +18,10 @@ from flows.files import parse_spec, read_flows
 from flows.formats import make_decoder
 from model_registry.registry import Registry
 from serving.config import Settings
-from serving.following import LIMIT_BYTES, Follower, Pace, StalledError
 from serving.messages import decode_messages
+from serving.pacing import LIMIT_BYTES, Backlog, Pace, StalledError
 from serving.replay import Replayer, ReplayError
+from serving.stopping import Stop
 from tests.support.batches import same
 from tests.support.command import tidegate_command
 from tests.support.serving import ZEEK_FLOW, Served, Topics, flow, header, wait_until
@@ -109,9 +110,9 @@ def test_the_traffic_s_own_time_sets_the_pace(topics: Topics, registry: Registry
 
 
 def test_a_rate_sets_the_pace_and_a_stop_ends_it(topics: Topics, registry: Registry) -> None:
-    stop = threading.Event()
+    stop = Stop()
     with Replayer(topics.settings(registry), rate=100, stop=stop) as replayer:
-        threading.Timer(0.5, stop.set).start()
+        threading.Timer(0.5, stop.request).start()
         replayer.send_batch(batch_of([flow(at) for at in range(1000)]))
     assert 10 < replayer.summary.flows < 500
     assert len(topics.read_all(topics.flows)) == replayer.summary.flows
@@ -169,7 +170,7 @@ class SlowReader:
 
 def test_a_slow_reader_of_the_embedded_broker_loses_nothing(topics: Topics, registry: Registry) -> None:
     # 16 MB to one partition, of which the broker keeps 5.
-    batch = batch_of([flow(at / 100, flow_id=f"{at:06}" + "x" * 1500) for at in range(8_000)])
+    batch = batch_of([flow(at / 100, flow_id=f"{at:06}" + "x" * 750, sensor_id="x" * 750) for at in range(8_000)])
     with SlowReader(topics, 0.02) as reader, Replayer(topics.settings(registry)) as replayer:
         replayer.send_batch(batch)
         deadline = time.monotonic() + 30
@@ -181,8 +182,8 @@ def test_a_slow_reader_of_the_embedded_broker_loses_nothing(topics: Topics, regi
 def test_nobody_reading_is_told_and_nothing_dropped(
     topics: Topics, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.following._PATIENCE_S", 0.5)
-    batch = batch_of([flow(at / 100, flow_id="x" * 2000) for at in range(3_000)])
+    monkeypatch.setattr("serving.pacing._PATIENCE_S", 0.5)
+    batch = batch_of([flow(at / 100, flow_id="x" * 1000, sensor_id="x" * 1000) for at in range(3_000)])
     with (
         Replayer(topics.settings(registry)) as replayer,
         pytest.raises(StalledError, match=rf"group '{topics.group}' has read nothing .*tidegate serve"),
@@ -197,10 +198,10 @@ def test_nobody_reading_is_told_and_nothing_dropped(
 
 def test_what_was_there_before_counts_as_unread(topics: Topics, registry: Registry) -> None:
     topics.send([flow()] * 3_000)
-    follower = Follower(topics.settings(registry), topics.group)
+    backlog = Backlog(topics.settings(registry), topics.group)
     asked = iter([False, False, False, True])
-    follower.wait(lambda: next(asked))
-    follower.close()
+    backlog.wait(lambda: next(asked))
+    backlog.close()
     assert next(asked, None) is None
 
 

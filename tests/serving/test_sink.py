@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException, Message
 
 from model_registry.registry import Registry
 from serving.broker import EmbeddedBroker
+from serving.kafka import is_embedded
 from serving.sink import Outgoing, Sink, SinkError
 from tests.support.kafka import create_topic
 from tests.support.serving import Topics
@@ -21,7 +22,7 @@ def never() -> bool:
 
 def test_everything_is_delivered_with_key_and_headers(topics: Topics, registry: Registry) -> None:
     confirmed: list[Message] = []
-    sink = Sink(topics.settings(registry), confirmed.append)
+    sink = Sink(topics.settings(registry), lambda _, message: confirmed.append(message))
     messages = [Outgoing(topics.verdicts, b"10.0.0.1", b"%d" % number, (("a", b"b"),)) for number in range(500)]
     assert sink.deliver(messages, never) == []
     found = topics.read(topics.verdicts, 500)
@@ -64,8 +65,8 @@ def test_topics_that_nobody_made_are_missing(kafka_bootstrap: str, registry: Reg
 
 
 def test_the_embedded_broker_is_recognised(topics: Topics, registry: Registry) -> None:
-    assert Sink(topics.settings(registry)).embedded()
+    assert is_embedded(Sink(topics.settings(registry)).cluster())
 
 
 def test_a_real_one_is_not_taken_for_it(kafka_topics: Topics, registry: Registry) -> None:
-    assert not Sink(kafka_topics.settings(registry)).embedded()
+    assert not is_embedded(Sink(kafka_topics.settings(registry)).cluster())

@@ -168,11 +168,15 @@ class Topics:
 
     def read_all(self, topic: str) -> list[Message]:
         """Everything in a topic now."""
+        return self.read(topic, self.count(topic))
+
+    def count(self, topic: str) -> int:
+        """How many messages were ever in a topic."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "log_level": 0})
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         ends = [consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1] for number in partitions]
         consumer.close()
-        return self.read(topic, sum(ends))
+        return sum(ends)
 
     def read_while(self, topic: str, go_on: Callable[[list[Message]], bool], timeout: float) -> list[Message]:
         """Read a topic from its beginning while ``go_on(what was read)``, but not for longer than ``timeout`` s."""

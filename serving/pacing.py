@@ -38,8 +38,8 @@ class StalledError(TidegateError):
     """The group that is followed does not read on."""
 
 
-class Follower:
-    """Knows how many bytes of each partition a consumer group has still to read, and waits until they are few."""
+class Backlog:
+    """How many bytes of each partition a consumer group has still to read; waits until they are few."""
 
     def __init__(self, settings: Settings, group: str, limit_bytes: int = LIMIT_BYTES) -> None:
         """Look at what is in the topic already. Raises KafkaException when no broker answers."""
@@ -51,7 +51,7 @@ class Follower:
         # A member of the group only in name: it asks for the group's offsets and never joins.
         self._consumer = Consumer(
             {**client_options(settings), "group.id": group, "enable.auto.commit": False},
-            logger=client_logger("follower"),
+            logger=client_logger("backlog"),
         )
         partitions = self._consumer.list_topics(self._topic, timeout=_KAFKA_TIMEOUT_S).topics[self._topic].partitions
         self._partitions = [TopicPartition(self._topic, number) for number in partitions]
