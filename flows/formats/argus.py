@@ -24,7 +24,7 @@ from flows.formats.base import MAX_PORT, Decoded, merge, nothing, without_faults
 from flows.formats.columns import Faults
 from flows.formats.delimited import Dialect, Table, TableReader, cells, header_fault
 from flows.formats.protocols import TCP, UDP, with_ports
-from flows.formats.suricata import tcp_state
+from flows.formats.tcp import tcp_state
 from flows.formats.times import timestamps
 
 _NEEDED: Final = ("StartTime", "Proto", "SrcAddr", "DstAddr")

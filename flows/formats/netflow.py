@@ -31,7 +31,6 @@ _Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 _MAX_FLAGS: Final = 0xFFF
 _LETTERS: Final = "CEUAPRSF"  # the places of nfdump's flags, the highest bit first
 _NO_LABEL: Final = frozenset({None, "", "<none>"})
-_NEVER: Final = "0000-00-00"  # how pmacct's date of time zero begins
 
 
 class _Record(msgspec.Struct, gc=False):
@@ -132,10 +131,8 @@ def _assemble(records: Sequence[_Record], indices: Sequence[int], lines: Sequenc
 
 
 def _times(records: Sequence[_Record], faults: Faults) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    firsts = [r.timestamp_start or r.first or "-" for r in records]
-    lasts = [r.timestamp_end or r.last or "-" for r in records]
-    start = timestamps(["-" if text.startswith(_NEVER) else text for text in firsts], "start", faults)
-    end = timestamps(["-" if text.startswith(_NEVER) else text for text in lasts], "end", faults)
+    start = timestamps([r.timestamp_start or r.first or "-" for r in records], "start", faults)
+    end = timestamps([r.timestamp_end or r.last or "-" for r in records], "end", faults)
     return start, durations(start, end, faults)
 
 

@@ -22,18 +22,16 @@ from msgspec import Meta
 
 from flows.batch import ABSENT, FlowBatch, State
 from flows.formats import zeek_terms as terms
-from flows.formats.base import MAX_COUNT, MAX_SECONDS, Decoded, Port, merge, nothing, text_column, without_faults
+from flows.formats.base import MAX_COUNT, Decoded, Port, merge, nothing, text_column, without_faults
 from flows.formats.columns import Faults, addresses, ip_bytes, values
 from flows.formats.json_lines import durations, read_records
 from flows.formats.protocols import TCP, UDP, protocol, with_ports
-from flows.formats.times import parse_time, timestamps
+from flows.formats.tcp import tcp_state
+from flows.formats.times import timestamps
 
 _Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 _FlowId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 _HEX: Final = re.compile(r"[0-9a-fA-F]{1,3}", re.ASCII)
-_EVE_TIME: Final = re.compile(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}[+-][0-9]{4}", re.ASCII)
-_ZONE_AT: Final = 26  # where the zone of such a time begins
-_NEW_YEAR: Final = "2000-01-01T00:00:00"
 # Suricata's names of what Zeek calls otherwise; QUIC carries TLS, and Zeek names both.
 _ZEEK_SERVICES: Final = {"doh2": "dns", "failed": "", "http1": "http", "http2": "http", "http_any": "http",
                          "quic": "ssl", "tls": "ssl", "unknown": ""}  # fmt: skip
@@ -100,29 +98,6 @@ class SuricataDecoder:
         return merge([_assemble(records, indices, lines), nothing(dead)])
 
 
-def tcp_state(src_flags: npt.NDArray[np.int16], dst_flags: npt.NDArray[np.int16]) -> npt.NDArray[np.int8]:
-    """Tell how connections went from all the flags of either side: int8[n] of State, OTHER where flags are absent.
-
-    It means what Zeek's ``conn_state`` means: both FINs close, whatever RST follows; a refusal is a RST in place of
-    the SYN+ACK; without the initiator's SYN it was seen from the middle.
-    """
-    told = (src_flags >= 0) & (dst_flags >= 0)
-    opened = src_flags & terms.SYN != 0
-    accepted = dst_flags & (terms.SYN | terms.FIN) != 0
-    return np.select(
-        [
-            ~told,
-            (src_flags & dst_flags & terms.FIN) != 0,
-            ~opened,
-            ~accepted & (dst_flags & terms.RST != 0),
-            ~accepted,
-            (src_flags | dst_flags) & terms.RST != 0,
-        ],
-        [State.OTHER, State.CLOSED, State.OTHER, State.REJECTED, State.ATTEMPT, State.RESET],
-        State.ESTABLISHED,
-    ).astype(np.int8)
-
-
 def _flow(raw: bytes) -> _Flow | None:
     try:
         return _FLOWS.decode(raw)
@@ -178,27 +153,11 @@ def _assemble(records: Sequence[_Flow], indices: Sequence[int], lines: Sequence[
 
 
 def _times(flows: Sequence[_Counters], faults: Faults) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    start = _timestamps([flow.start for flow in flows], "flow.start", faults)
-    end = _timestamps([flow.end or "-" for flow in flows], "flow.end", faults)
+    start = timestamps([flow.start for flow in flows], "flow.start", faults)
+    end = timestamps([flow.end or "-" for flow in flows], "flow.end", faults)
     for row in np.flatnonzero(np.isnan(start)).tolist():
         faults.setdefault(row, "flow.start is unset, and Suricata tells it of every flow")
     return start, durations(start, end, faults)
-
-
-def _timestamps(texts: Sequence[str], name: str, faults: Faults) -> npt.NDArray[np.float64]:
-    """Read times as :func:`timestamps` does, and fast where all have one zone, as those of one sensor's log do."""
-    zones = {text[_ZONE_AT:] for text in texts}
-    if len(zones) == 1 and all(map(_EVE_TIME.fullmatch, texts)):
-        local_faults: Faults = {}
-        local = timestamps([text[:_ZONE_AT] for text in texts], name, local_faults)
-        try:
-            offset = parse_time(_NEW_YEAR + "Z") - parse_time(_NEW_YEAR + zones.pop())
-        except ValueError:  # no zone is a day or more from UTC
-            return timestamps(texts, name, faults)
-        seconds = np.asarray((np.rint(local * 1e6) + offset * -1e6) / 1e6, dtype=np.float64)
-        if not local_faults and ((seconds >= 0) & (seconds <= MAX_SECONDS)).all():
-            return seconds
-    return timestamps(texts, name, faults)
 
 
 def _flags(

@@ -18,7 +18,7 @@ from flows.addresses import address_texts
 from flows.batch import ABSENT, FlowBatch, Service, State
 from flows.files import parse_spec, read_flows
 from flows.formats import encode_canonical, make_decoder
-from flows.formats.suricata import tcp_state
+from flows.formats.tcp import tcp_state
 from flows.formats.zeek_terms import ACK, FIN, PSH, RST, SYN, TCP, UDP
 from tests.support.batches import same
 

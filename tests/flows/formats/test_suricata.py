@@ -155,14 +155,8 @@ def test_a_protocol_that_went_over_to_tls_is_told_by_its_first_name() -> None:
 @pytest.mark.parametrize(
     ("to_server", "to_client", "state"),
     [
-        (SYN, 0, State.ATTEMPT), (SYN | RST, 0, State.ATTEMPT), (SYN | ACK, ACK, State.ATTEMPT),
-        (SYN, RST | ACK, State.REJECTED), (SYN | RST, RST, State.REJECTED), (0xC2, RST | ACK, State.REJECTED),
-        (SYN, SYN | ACK, State.ESTABLISHED), (SYN | ACK | FIN, SYN | ACK, State.ESTABLISHED),
-        (SYN | ACK, ACK | FIN, State.ESTABLISHED),
-        (SYN | ACK | FIN, SYN | ACK | FIN, State.CLOSED), (SYN | FIN, SYN | FIN | RST, State.CLOSED),
-        (SYN | RST, SYN | ACK, State.RESET), (SYN | ACK, SYN | ACK | RST, State.RESET),
-        (ACK, ACK, State.OTHER), (SYN | ACK, SYN, State.ESTABLISHED), (0, SYN | ACK, State.OTHER),
-        (RST, 0, State.OTHER),
+        (SYN, 0, State.ATTEMPT), (SYN, RST | ACK, State.REJECTED), (0xC2, RST | ACK, State.REJECTED),
+        (SYN | ACK | FIN, SYN | ACK | FIN, State.CLOSED), (0, SYN | ACK, State.OTHER),
     ],
 )  # fmt: skip
 def test_the_state_is_told_by_the_flags(to_server: int, to_client: int, state: State) -> None:
