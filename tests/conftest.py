@@ -13,10 +13,12 @@ from typing import Final
 import hypothesis
 import pytest
 
-from tests.support import real
+from tests.support import exporters, real
 from tests.support.kafka import KafkaServer, shared_server
 
-REAL_FIXTURES: Final = frozenset({"datasets", "kafka_bootstrap", "kafka_server", "promtool"})
+REAL_FIXTURES: Final = frozenset(
+    {"cicflowmeter", "datasets", "flow_exporters", "kafka_bootstrap", "kafka_server", "promtool"}
+)
 
 # No deadline: on a busy two-core machine a slow example says nothing. In CI the examples are the same on every run.
 hypothesis.settings.register_profile("tidegate", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -46,6 +48,18 @@ def datasets() -> Path:
 def promtool() -> Path:
     """Prometheus's own checker of metrics and rules."""
     return real.promtool_path()
+
+
+@pytest.fixture(scope="session")
+def flow_exporters() -> None:
+    """Argus, nfdump, softflowd and pmacct, to run by tests.support.exporters and tests.support.pmacct."""
+    exporters.require_exporters()
+
+
+@pytest.fixture(scope="session")
+def cicflowmeter() -> None:
+    """Python's CICFlowMeter, to run by tests.support.exporters."""
+    exporters.require_cicflowmeter()
 
 
 @pytest.fixture(scope="session")
