@@ -17,6 +17,7 @@ _DELIVERY_TIMEOUT_MS: Final = 10_000
 _FLUSH_SLICE_S: Final = 0.2
 _MESSAGE_MAX_BYTES: Final = 16 * 1024 * 1024  # ours is no obstacle: the broker decides what is too large
 _CUT_BYTES: Final = 64 * 1024
+_CUT_KEY_BYTES: Final = 1024  # of a key, and of each header: strangers write them, too
 
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -41,9 +42,15 @@ class Outgoing:
     tally: str = ""
 
     def cut(self) -> Self:
-        """The first 64 KiB, with a header that tells the full length."""
-        headers = (*self.headers, ("truncated.from", str(len(self.value)).encode()))
-        return replace(self, value=self.value[:_CUT_BYTES], headers=headers, cuttable=False)
+        """The first 64 KiB, with a header that tells the full length; of the key and each header the first KiB."""
+        headers = tuple((name, text[:_CUT_KEY_BYTES]) for name, text in self.headers)
+        return replace(
+            self,
+            key=None if self.key is None else self.key[:_CUT_KEY_BYTES],
+            value=self.value[:_CUT_BYTES],
+            headers=(*headers, ("truncated.from", str(len(self.value)).encode())),
+            cuttable=False,
+        )
 
 
 class Sink:

@@ -58,6 +58,25 @@ def test_what_is_too_large_is_cut_where_it_may_be(kafka_bootstrap: str, registry
         sink.deliver([Outgoing(topics.verdicts, None, os.urandom(3_000_000))], never)
 
 
+def test_a_key_or_a_header_that_is_too_large_is_cut_too(kafka_bootstrap: str, registry: Registry) -> None:
+    # Nobody but the sender bounds them, and what he sent just fits the broker as long as nothing is added to it.
+    topics = Topics(kafka_bootstrap, create=True)
+    sink = Sink(topics.settings(registry))
+    large = os.urandom(1_048_570)
+    letters = [
+        Outgoing(topics.dead_letters, large, b"value", (("error", b"x"),), cuttable=True),
+        Outgoing(topics.dead_letters, b"key", b"value", (("error", b"x"), ("format", large)), cuttable=True),
+    ]
+    cut = sink.deliver(letters, never)
+    assert len(cut) == 2
+    assert sink.deliver(cut, never) == []
+    found = {message.key(): dict(message.headers() or []) for message in topics.read(topics.dead_letters, 2)}
+    assert found == {
+        large[:1024]: {"error": b"x", "truncated.from": b"5"},
+        b"key": {"error": b"x", "format": large[:1024], "truncated.from": b"5"},
+    }
+
+
 def test_topics_that_nobody_made_are_missing(kafka_bootstrap: str, registry: Registry) -> None:
     topics = Topics(kafka_bootstrap, create=True)
     there = create_topic(kafka_bootstrap)
