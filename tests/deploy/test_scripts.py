@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +65,94 @@ def test_everything_that_is_missing_is_in_the_one_line(tmp_path: Path) -> None:
 def test_a_machine_that_runs_the_tests_lacks_nothing() -> None:
     result = check_machine(sys.executable)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+EXPORTERS: Final = ("pmacctd", "nfacctd", "softflowd", "nfdump", "nfcapd", "nfpcapd", "argus", "ra")
+
+
+class Machine:
+    """A copy of the scripts on a machine of made-up programs, where every real part is there but those taken away."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "tidegate"
+        self.programs = folder / "programs"
+        self.calls = folder / "calls"
+        for part in ("deploy", "requirements"):
+            shutil.copytree(REPOSITORY / part, self.root / part)
+        self.program(self.programs / "java", "echo 'openjdk version \"17.0.1\"' >&2")
+        for name in ("mvn", "apt-get", "sudo"):
+            self.program(self.programs / name, f'echo {name} "$@" >>"{self.calls}"\nexit 100')
+        jars = hashlib.sha256((self.root / "deploy/kafka/SHA256SUMS").read_bytes()).hexdigest()[:16]
+        (self.root / "var/kafka" / jars).mkdir(parents=True)
+        self.program(self.root / "var/promtool/promtool", "exit 0")
+        for name in EXPORTERS:
+            self.program(self.root / "var/exporters/usr/bin" / name, f"echo {name} version 1")
+        self.program(self.root / "var/cicflowmeter/bin/python", "exit 0")
+        locks = b"".join((self.root / f"requirements/cicflowmeter{part}.txt").read_bytes() for part in ("", "-needs"))
+        (self.root / "var/cicflowmeter/locks").write_text(f"{hashlib.sha256(locks).hexdigest()}  -\n")
+
+    def program(self, path: Path, body: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+
+    def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.root / script, *arguments],
+            env={"PATH": f"{self.programs}:{os.environ['PATH']}", "LD_LIBRARY_PATH": "/before"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_real_parts_that_are_there_are_left_alone(machine: Machine) -> None:
+    result = machine.run("deploy/real-parts.sh")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.count(" here\n") == 6
+    assert not machine.calls.exists()
+
+
+def test_an_exporter_that_does_not_run_is_fetched_and_if_that_fails_it_is_said(machine: Machine) -> None:
+    machine.program(machine.root / "var/exporters/usr/bin/ra", "echo ra: libx.so cannot be opened >&2; exit 127")
+    result = machine.run("deploy/real-parts.sh")
+    assert result.returncode != 0
+    assert "unpacking the flow exporters" in result.stdout
+    assert machine.calls.read_text().startswith("apt-get install --download-only ")
+    assert (machine.root / "var/exporters/usr/bin/ra").exists()  # what was there stays until there is better
+
+
+def test_exporters_that_are_fetched_and_do_not_run_are_said(machine: Machine) -> None:
+    shutil.rmtree(machine.root / "var/exporters")
+    machine.program(machine.programs / "apt-get", "exit 0")  # all of them are installed
+    for name in EXPORTERS:
+        machine.program(machine.programs / name, f"echo {name} version 1")
+    machine.program(machine.programs / "softflowd", "echo softflowd: libpcap.so.0.8 cannot be opened >&2; exit 127")
+    result = machine.run("deploy/real-parts.sh")
+    assert result.returncode == 1
+    assert "an exporter does not run: softflowd -h: softflowd: libpcap.so.0.8 cannot be opened" in result.stderr
+    assert not (machine.root / "var/exporters").exists()
+
+
+def test_exporters_that_are_installed_already_need_not_be_unpacked(machine: Machine) -> None:
+    shutil.rmtree(machine.root / "var/exporters")
+    machine.program(machine.programs / "apt-get", "exit 0")
+    for name in EXPORTERS:
+        machine.program(machine.programs / name, f"echo {name} version 1")
+    assert machine.run("deploy/real-parts.sh").returncode == 0
+    assert machine.run("deploy/exporters/run.sh", "argus", "-h").stdout == "argus version 1\n"
+
+
+def test_an_exporter_runs_in_utc_with_the_libraries_that_were_lacking_before_others(machine: Machine) -> None:
+    folder = machine.root / "var/exporters/usr/lib/x86_64-linux-gnu"
+    folder.mkdir(parents=True)
+    machine.program(machine.root / "var/exporters/usr/sbin/tell", 'echo "$TZ $LD_LIBRARY_PATH $*"')
+    told = machine.run("deploy/exporters/run.sh", "tell", "-r", "a file")
+    assert (told.stdout, told.stderr) == (f"UTC {folder}:/before -r a file\n", "")
