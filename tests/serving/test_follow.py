@@ -18,10 +18,12 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import pytest
+from confluent_kafka import KafkaException
 
 from flows.errors import UsageError
 from flows.files import FileChunk, FileSpec
 from flows.formats import make_decoder
+from serving.broker import EmbeddedBroker
 from serving.config import Settings
 from serving.follow import follow_logs
 from serving.positions import PositionError, Positions
@@ -29,6 +31,7 @@ from serving.replay import Replayer
 from serving.sink import Headers
 from serving.stopping import Stop
 from tests.support.command import tidegate_command
+from tests.support.kafka import KafkaServer
 from tests.support.real import REPOSITORY
 from tests.support.serving import ZEEK_FLOW, Topics, flow, header, wait_until
 
@@ -224,6 +227,24 @@ def test_a_position_file_is_one_process_s_and_nothing_else(positions: Path) -> N
     assert not leftover.exists()
 
 
+def test_a_log_of_suricata_s_is_followed_in_parts(datasets: Path, tmp_path: Path, positions: Path) -> None:
+    whole = gzip.decompress((datasets / "producers/suricata-eve/slips_test6-malicious.eve.json.gz").read_bytes())
+    lines = whole.splitlines(keepends=True)
+    log = FileSpec(tmp_path / "eve.json")
+    sent = Sent()
+    for number in range(4):
+        part = b"".join(lines[number * 1250 : (number + 1) * 1250])
+        append(log.path, part[: len(part) // 2])  # which ends within a line
+        assert sent.follow(log, positions=positions)
+        append(log.path, part[len(part) // 2 :])
+        log.path.rename(log.path.with_name(f"eve.json.{9 - number}"))
+    append(log.path, b"\n")
+    assert sent.follow(log, positions=positions)
+    wanted = make_decoder("suricata").decode(lines)
+    assert len(wanted) + len(wanted.dead) == 3512
+    assert sent.ids == wanted.batch.flow_id.tolist()
+
+
 def test_options_that_exclude_each_other(tmp_path: Path) -> None:
     for options in (["--follow", "--rate", "5"], ["--follow", "--speed", "5"], ["--position-file", "x"]):
         code, _, err = tidegate_command("replay", tmp_path / "conn.log", *options)
@@ -296,6 +317,51 @@ def test_a_line_is_sent_within_about_a_second_and_waiting_costs_nothing(topics: 
         summary = following.leave()
     assert (summary["flows"], summary["undecodable"], summary["interrupted"]) == (2, 0, False)
     assert {header(message, "format") for message in messages} == {b"canonical"}
+
+
+def there_are(topics: Topics, count: int) -> bool:
+    """Whether the topic has that many messages; not, while a broker that was killed is not yet back in office."""
+    try:
+        return topics.count(topics.flows) >= count
+    except KafkaException:
+        return False
+
+
+def test_while_kafka_is_gone_lines_wait_and_are_sent_once(kafka_server: KafkaServer, tmp_path: Path) -> None:
+    topics = Topics(kafka_server.bootstrap, create=True)
+    log = tmp_path / "conn.log"
+    with Following(topics, tmp_path, log) as following:
+        following.wait()
+        append(log, HEADER + b"".join(map(row, range(100))))
+        wait_until(lambda: topics.count(topics.flows) == 100, 30, following.error.read_text)
+        for first in range(100, 2000, 100):
+            append(log, b"".join(map(row, range(first, first + 100))))
+            if first == 500:
+                kafka_server.kill()
+            time.sleep(0.02)
+        time.sleep(1.0)
+        kafka_server.start()
+        wait_until(lambda: there_are(topics, 2000), 60, following.error.read_text)
+        assert following.leave()["flows"] == 2000
+    ids = [json.loads(message.value() or b"")["flow_id"] for message in topics.read_all(topics.flows)]
+    assert sorted(ids) == sorted(f"C{number}" for number in range(2000))
+
+
+def test_it_leaves_when_asked_though_kafka_is_gone_and_says_that_something_is_left(tmp_path: Path) -> None:
+    log = tmp_path / "conn.log"
+    with EmbeddedBroker() as broker:
+        topics = Topics(broker.bootstrap, create=False)
+        with Following(topics, tmp_path, log) as following:
+            following.wait()
+            append(log, HEADER + row(1))
+            wait_until(lambda: there_are(topics, 1), 30, following.error.read_text)
+            broker.stop()
+            append(log, row(2))
+            time.sleep(1.0)
+            started = time.monotonic()
+            summary = following.leave()
+            assert time.monotonic() - started < 10
+    assert (summary["flows"], summary["interrupted"]) == (1, True)
 
 
 # Writes parts of a log, each as Zeek does: the rotated file keeps its rows, the new one begins with a header.

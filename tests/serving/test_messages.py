@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.addresses import address_texts
+from flows.batch import FlowBatch
 from flows.formats import FORMATS, MAX_LINE
 from serving.messages import decode_messages
+from tests.support.batches import same
 from tests.support.serving import ZEEK_FLOW, flow
 
 
@@ -50,6 +55,34 @@ def test_a_header_that_came_as_a_message_changes_nothing_for_the_others() -> Non
     after_poison, rejected = decode_messages([b"#fields\tts\tuid", row], [b"zeek"] * 2, "zeek")
     assert len(alone) == len(after_poison) == 1
     assert not rejected
+
+
+@pytest.mark.parametrize(
+    ("format_name", "file", "separator"),
+    [
+        ("argus", "argus/slips_test11-portscan.binetflow", b","),
+        ("cicflowmeter", "cicflowmeter/py-cicflowmeter-0.5.0_ssh-bruteforce.csv", b","),
+        ("zeek", "zeek-tsv/netflowlabeler_conn.tab.log", b"\t"),
+    ],
+)
+def test_a_row_means_the_same_whatever_headers_come_beside_it(
+    datasets: Path, format_name: str, file: str, separator: bytes
+) -> None:
+    lines = (datasets / "producers" / file).read_bytes().splitlines()
+    header = next(line for line in lines if line.startswith((b"StartTime", b"src_ip", b"#fields")))
+    rows: list[bytes | None] = [line for line in lines if line != header and not line.startswith(b"#")]
+    named = [format_name.encode()] * len(rows)
+    alone = [decode_messages([row], named[:1], None)[0] for row in rows]
+    wanted = FlowBatch.concatenate([decoded.batch for decoded in alone])
+    assert len(wanted) > 50
+    first, *names = header.split(separator)
+    if first != b"#fields":
+        names.insert(0, first)
+    other = separator.join([*([first] if first == b"#fields" else []), *reversed(names)])
+    for header_line in (header, other):
+        mixed: list[bytes | None] = [message for row in rows for message in (header_line, row)]
+        together, _ = decode_messages(mixed, named * 2, None)
+        assert same(together.batch, wanted)
 
 
 _MESSAGES = st.one_of(

@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, TopicPartition
 from flows.batch import FlowBatch
 from flows.files import parse_spec, read_flows
 from flows.formats import make_decoder
+from flows.labels import truth_of
 from model_registry.registry import Registry
 from serving.config import Settings
 from serving.messages import decode_messages
@@ -78,6 +79,30 @@ def test_every_line_arrives_and_decodes_to_the_same_flow(topics: Topics, tmp_pat
     wanted = FlowBatch.concatenate([chunk.decoded.batch for chunk in read_flows(specs)])
     assert same(in_one_order(decoded.batch), in_one_order(wanted))
     assert {message.value() for message in messages} >= {ZEEK_FLOW, flow(1), flow(2), b"{}"}
+
+
+def test_labels_go_along_where_lines_become_canonical(topics: Topics, tmp_path: Path) -> None:
+    text, objects = tmp_path / "conn.log", tmp_path / "conn.json"
+    rows = TSV.splitlines()
+    labelled = [b"1700000000.1\tC1\t10.0.0.1\t40000\t198.51.100.7\t80\ttcp\thttp\t0.1\t10\t20\tSF\tT\tF\t0\tShADadFf"
+                b"\t5\t300\t5\t400\t-\tMalicious\tDDoS"]  # fmt: skip
+    text.write_bytes(b"\n".join([*rows[:2], rows[2] + b"\tlabel\tdetailedlabel", *labelled]))
+    objects.write_bytes(ZEEK_FLOW)
+    replay(topics, text, f"malware:{text}", f"benign:{objects}", objects)
+    documents = [json.loads(message.value() or b"") for message in topics.read(topics.flows, 4)]
+    assert [document["label"] for document in documents if document.get("flow_id") == "C1"] == ["DDoS", "malware"]
+    (canonical,) = (document for document in documents if document.get("flow_id") == "CtxTBc1")
+    assert canonical["label"] == "benign"
+    assert truth_of("malware") == "malware"
+
+
+def test_flows_without_addresses_have_no_key_and_count_as_flows(topics: Topics, tmp_path: Path) -> None:
+    file = tmp_path / "flows.ndjson"
+    file.write_bytes(b'{"src_addr":"::","dst_addr":"::","src_packets":1}\n' * 600 + b"{}")
+    summary = replay(topics, file)
+    assert (summary["flows"], summary["undecodable"]) == (600, 1)
+    messages = topics.read(topics.flows, 601)
+    assert {message.key() for message in messages} == {None}
 
 
 def test_a_host_keeps_to_one_partition_in_order(topics: Topics, tmp_path: Path) -> None:
