@@ -13,6 +13,7 @@ from flows import files
 from flows.errors import UsageError
 from flows.files import FileSpec, read_flows
 from flows.formats import FORMATS
+from flows.labels import TRUTHS
 from tests.fuzz.seeds import streams
 from tests.support.contract import check_account
 from tests.support.samples import SAMPLES
@@ -41,6 +42,7 @@ def one_input(data: bytes) -> None:
         assert chunk.first_line == first_line
         assert len(chunk.raw) <= _LINES
         check_account(chunk.raw, chunk.decoded)
+        assert {*chunk.truths()} <= {*TRUTHS, ""}
         first_line += len(chunk.raw)
     if name not in (None, "netflow") and (chosen & _GZIPPED or not content.startswith(b"\x1f\x8b")):
         lines = content.removeprefix(BOM_UTF8).removesuffix(b"\n").split(b"\n")
