@@ -20,9 +20,11 @@ import pytest
 from flows.errors import UsageError
 from flows.files import FileChunk, FileSpec, parse_spec, read_flows
 from flows.formats import FORMATS
+from tests.support.command import tidegate_command
 from tests.support.contract import check_account
 from tests.support.real import REPOSITORY
-from tests.support.samples import SAMPLES, Sample
+from tests.support.samples import HOSTILE, SAMPLES, Sample
+from tests.support.serving import serving_registry
 
 every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 MIB: Final = 1 << 20
@@ -296,3 +298,33 @@ def test_a_stream_that_is_no_gzip_after_all_is_a_dead_letter(tmp_path: Path) -> 
             chunks = read(written(tmp_path, content), name)
             assert flows(chunks) == 0
             assert len(faults(chunks)) == 1
+
+
+# The command line
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return serving_registry(tmp_path_factory.mktemp("registry")).path
+
+
+@every_sample
+def test_score_accounts_for_every_line_of_a_file_full_of_junk(tmp_path: Path, registry: Path, sample: Sample) -> None:
+    junk = [line for line in HOSTILE if line.strip() and not line.startswith(b"#")]
+    path = written(tmp_path, b"\n".join([*sample.header, *[sample.line(), *junk] * 3]))
+    code, _, err = tidegate_command("score", "--registry", registry, "--format", sample.format, path)
+    assert code == 0
+    *reasons, account = err.splitlines()
+    assert account.startswith("3 flows: ")
+    assert account.endswith(f" {len(reasons)} undecodable lines")
+    # A line of column names is a header to some.
+    assert 3 * len(junk) - 3 <= len(reasons) <= 3 * len(junk)
+    assert all(line.isprintable() and line.startswith(f"{path}:") for line in reasons)
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/", "zeek:/none", "ipfix:/etc/hostname", "/etc/hostname"])
+def test_score_refuses_what_is_no_file_of_flows_as_wrong_usage(registry: Path, name: str) -> None:
+    code, out, err = tidegate_command("score", "--registry", registry, name)
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err
+    assert len(err.splitlines()) == 1

@@ -23,7 +23,7 @@ from serving.models import load_detector
 from serving.pipeline import Outcome, Pipeline
 from tests.support.batches import same
 from tests.support.contract import check_batch
-from tests.support.samples import SAMPLES, START, Sample, Token
+from tests.support.samples import HOSTILE, SAMPLES, START, Sample, Token
 from tests.support.serving import serving_registry
 
 every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
@@ -31,12 +31,6 @@ TIMED: Final = [sample for sample in SAMPLES if "start" in sample.roles]
 YEAR_9999: Final = 253_402_300_000.0
 YEAR_2099: Final = 4_086_000_000.0
 MANY: Final = 2**53
-
-HOSTILE: Final = [
-    b"", b"\x00", b"{", b"[]", b"{}", b"null", b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe{\x00}\x00", b"9" * 5000,
-    b"#fields\tts", b"#path\tdns", b"ts,uid", b"\xef\xbb\xbf", b"," * 200, b"\t" * 200 + b"x", b"x" * (2 << 20),
-    b'{"ts":NaN}', b'{"ts":1e999}', b'{"src_addr":"\\ud800","dst_addr":"::1"}', b"\x1f\x8b\x08\x00",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +42,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 
 def run(pipeline: Pipeline, values: list[bytes | None], names: list[bytes | None]) -> Outcome:
-    return pipeline.run(pipeline.open_lane(), values, names, partial("t/0/{}".format))
+    return pipeline.run(pipeline.open_stream(), values, names, partial("t/0/{}".format))
 
 
 def documents(outcome: Outcome) -> list[dict[str, Any]]:

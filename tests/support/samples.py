@@ -203,4 +203,9 @@ SAMPLES: Final = (
            _written("%Y-%m-%d %H:%M:%S")),
     Sample("canonical", "canonical", _CANONICAL, _CANONICAL_ROLES),
 )
+HOSTILE: Final = (  # records of no format
+    b"", b"\x00", b"{", b"[]", b"{}", b"null", b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe{\x00}\x00", b"9" * 5000,
+    b"#fields\tts", b"#path\tdns", b"ts,uid", b"\xef\xbb\xbf", b"," * 200, b"\t" * 200 + b"x", b"x" * (2 << 20),
+    b'{"ts":NaN}', b'{"ts":1e999}', b'{"src_addr":"\\ud800","dst_addr":"::1"}', b"\x1f\x8b\x08\x00",
+)
 # fmt: on
