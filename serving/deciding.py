@@ -1,6 +1,6 @@
 """What `tidegate serve` does with messages: verdicts, alerts and dead letters, and an account of them.
 
-Each partition has a lane of its own (windows, open alerts), from its assignment until it is handed on. The ids of what
+Each partition is a stream of its own (windows, open alerts), from its assignment until it is handed on. The ids of what
 is published twice, after a crash, are the same.
 """
 
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from detection.stream import Stream
 from serving.config import Settings
 from serving.dead_letters import dead_letter, provenance
 from serving.metrics import Metrics
-from serving.pipeline import Lane, Outcome, Pipeline
+from serving.pipeline import Outcome, Pipeline
 from serving.sink import Outgoing
 from serving.source import Arrivals, Reading
 from serving.status import Status
@@ -24,24 +25,24 @@ def flows_reading(settings: Settings) -> Reading:
 
 
 class Deciding:
-    """Decides the flows of each partition in its lane; :class:`serving.loop.Work`."""
+    """Decides the flows of each partition as a stream; :class:`serving.loop.Work`."""
 
     def __init__(self, settings: Settings, pipeline: Pipeline, status: Status, metrics: Metrics) -> None:
         self._settings = settings
         self._pipeline = pipeline
         self._status = status
         self._metrics = metrics
-        self._lanes: dict[int, Lane] = {}
+        self._streams: dict[int, Stream] = {}
 
     def assigned(self, partitions: list[int]) -> None:
-        """Open a lane for each."""
+        """Begin a stream for each."""
         for partition in partitions:
-            self._lanes[partition] = self._pipeline.open_lane()
+            self._streams[partition] = self._pipeline.open_stream()
 
     def lost(self, partitions: list[int]) -> None:
-        """Forget their lanes."""
+        """Forget their streams."""
         for partition in partitions:
-            self._lanes.pop(partition, None)
+            self._streams.pop(partition, None)
 
     def process(self, batch: list[Arrivals]) -> Iterator[list[Outgoing]]:
         """Yield everything to publish about the batch at once, and count it as done after that."""
@@ -65,7 +66,7 @@ class Deciding:
     def _decide(self, arrivals: Arrivals) -> Outcome:
         origin = f"{self._settings.topic_flows}/{arrivals.partition}"
         return self._pipeline.run(
-            self._lanes[arrivals.partition],
+            self._streams[arrivals.partition],
             arrivals.values,
             arrivals.formats,
             lambda index: f"{origin}/{arrivals.offsets[index]}",

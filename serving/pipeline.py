@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from detection.alerts import AlertBook, AlertEvent
+from detection.alerts import AlertEvent
 from detection.detector import Detector
 from detection.document import alert_document, verdict_documents
+from detection.stream import Stream
 from detection.verdict import Decisions, Kind, Reason
-from flows.features import FeatureExtractor
 from flows.formats import Decoded
-from flows.keying import HomeNetworks, key_hosts
+from flows.keying import HomeNetworks
 from serving.messages import Rejected, decode_messages
 from serving.metrics import Stage
 
@@ -70,16 +70,8 @@ class Outcome:
     skipped: int
 
 
-@dataclass(slots=True)
-class Lane:
-    """What must be remembered of one stream (a partition, or a file) from batch to batch."""
-
-    features: FeatureExtractor
-    alerts: AlertBook = field(default_factory=AlertBook)
-
-
 class Pipeline:
-    """Decides batches of flows. One for all lanes: it remembers nothing itself."""
+    """Decides batches of flows. One for all streams: it remembers nothing itself."""
 
     def __init__(
         self,
@@ -107,13 +99,13 @@ class Pipeline:
         self._suffix = f"/{detector.manifest_version}"
         self._thresholds = {name: artifact.threshold for name, artifact in detector.models.items()}
 
-    def open_lane(self) -> Lane:
-        """A lane for a new stream, with no past."""
-        return Lane(FeatureExtractor(self._home))
+    def open_stream(self) -> Stream:
+        """A new stream, with no past."""
+        return Stream(self.detector, self._home)
 
     def run(
         self,
-        lane: Lane,
+        stream: Stream,
         values: Sequence[bytes | None],
         formats: Sequence[bytes | None],
         origin: Callable[[int], str],
@@ -121,27 +113,24 @@ class Pipeline:
         """Take messages of one stream, in arrival order, through all stages. Raises on no input.
 
         Args:
-            lane: the stream's; moved on.
+            stream: moved on.
             values: the messages.
             formats: the name of each one's format, or None for the default.
             origin: says where the message at an index came from; ids of verdicts begin so.
         """
         with self._timed("decode"):
             decoded, rejected = decode_messages(values, formats, self._default_format)
-        verdicts = self.decide(lane, decoded, origin)
+        verdicts = self.decide(stream, decoded, origin)
         return Outcome(verdicts, rejected, len(values) - len(decoded) - len(rejected))
 
-    def decide(self, lane: Lane, decoded: Decoded, origin: Callable[[int], str]) -> Verdicts:
+    def decide(self, stream: Stream, decoded: Decoded, origin: Callable[[int], str]) -> Verdicts:
         """Decide decoded flows of one stream, in arrival order, and write what is to be published about them."""
         batch = decoded.batch
         with self._timed("features"):
-            features = lane.features.extract(batch)
+            features = stream.measure(batch)
         with self._timed("decide"):
-            decisions = self.detector.decide(features)
-            key_is_dst = self._home.key_is_dst(batch)
-            keys = key_hosts(batch, key_is_dst)
-            peers = key_hosts(batch, ~key_is_dst)
-            fold = lane.alerts.fold(decisions.kind, decisions.confidence, batch.start, keys, peers)
+            decided = stream.decide(batch, features)
+            decisions, fold = decided.decisions, decided.fold
         with self._timed("documents"):
             rows = np.arange(len(batch)) if self._publish_all else np.flatnonzero(decisions.kind != Kind.BENIGN)
             places = decoded.index[rows].tolist()
@@ -151,7 +140,7 @@ class Pipeline:
                 batch,
                 rows,
                 ids=[origin(place) + self._suffix for place in places],
-                key_is_dst=key_is_dst,
+                key_is_dst=decided.key_is_dst,
                 alert_ids=fold.alert_id,
             )
             changes = [

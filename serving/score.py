@@ -74,11 +74,11 @@ def _for_people() -> bool:
 
 
 def _decided(pipeline: Pipeline, chunks: Iterable[FileChunk]) -> Iterator[tuple[FileChunk, Verdicts]]:
-    lane = pipeline.open_lane()
+    stream = pipeline.open_stream()
     for chunk in chunks:
         if chunk.first_line == 1:  # another file begins
-            lane = pipeline.open_lane()
-        yield chunk, pipeline.decide(lane, chunk.decoded, partial(_origin, chunk))
+            stream = pipeline.open_stream()
+        yield chunk, pipeline.decide(stream, chunk.decoded, partial(_origin, chunk))
 
 
 def _origin(chunk: FileChunk, index: int) -> str:

@@ -12,7 +12,7 @@ from serving.pipeline import Pipeline
 def warm_up(pipeline: Pipeline, flows: int) -> None:
     """Take a batch of ``flows`` made-up flows through all stages, so that no real one waits for a compiler.
 
-    The lane it goes through is thrown away.
+    The stream it goes through is thrown away.
     """
     pipeline.detector.warm_up()
     places = np.arange(flows, dtype=np.uint64)
@@ -33,6 +33,6 @@ def warm_up(pipeline: Pipeline, flows: int) -> None:
     )
     values = encode_canonical(batch)
     formats: list[bytes | None] = [b"canonical"] * flows
-    lane = pipeline.open_lane()
+    stream = pipeline.open_stream()
     for size in (1, flows):
-        pipeline.run(lane, values[:size], formats[:size], str)
+        pipeline.run(stream, values[:size], formats[:size], str)

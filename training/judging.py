@@ -11,33 +11,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from detection.alerts import AlertBook, AlertFold
 from detection.detector import Detector
 from detection.engines.ml import MODELS
+from detection.stream import Decided, Stream
 from detection.verdict import THREATS, Decisions, Kind
 from flows.addresses import format_address
-from flows.features import FeatureExtractor
-from flows.keying import Addresses, HomeNetworks, key_hosts
+from flows.keying import HomeNetworks
 from training.evaluation import Evaluation, Outcomes, judge, ranking
 from training.hosts import DAY_S, Address, AttackedHosts, TrafficClock, Wait, distinct
 from training.streams import LabelledChunk
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What was decided about the flows of a chunk.
-
-    Attributes:
-        decisions: of all flows.
-        fold: the alerts that took them in.
-        key_is_dst: bool[n], whether the destination is the key host.
-        keys: uint64[n, 2], the key hosts.
-    """
-
-    decisions: Decisions
-    fold: AlertFold
-    key_is_dst: npt.NDArray[np.bool_]
-    keys: Addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +41,11 @@ def decided(
     detector: Detector, chunks: Iterable[LabelledChunk], home: HomeNetworks
 ) -> Iterator[tuple[LabelledChunk, Decided]]:
     """Decide chunk after chunk; a stream that begins remembers nothing of the one before."""
-    features, alerts = FeatureExtractor(home), AlertBook()
+    stream = Stream(detector, home)
     for chunk in chunks:
         if chunk.begins:
-            features, alerts = FeatureExtractor(home), AlertBook()
-        batch = chunk.batch
-        decisions = detector.decide(features.extract(batch))
-        key_is_dst = home.key_is_dst(batch)
-        keys = key_hosts(batch, key_is_dst)
-        fold = alerts.fold(decisions.kind, decisions.confidence, batch.start, keys, key_hosts(batch, ~key_is_dst))
-        yield chunk, Decided(decisions, fold, key_is_dst, keys)
+            stream = Stream(detector, home)
+        yield chunk, stream.decide(chunk.batch, stream.measure(chunk.batch))
 
 
 def field_test(detector: Detector, chunks: Iterable[LabelledChunk], home: HomeNetworks) -> FieldTest:

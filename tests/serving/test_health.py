@@ -125,9 +125,9 @@ def test_answers_come_within_100_ms_while_the_pipeline_runs_flat_out(pipeline: P
     stop = threading.Event()
 
     def work() -> None:
-        lane = pipeline.open_lane()
+        stream = pipeline.open_stream()
         while not stop.is_set():
-            pipeline.run(lane, values, [None] * len(values), str)
+            pipeline.run(stream, values, [None] * len(values), str)
 
     metrics = Metrics()
     worker = threading.Thread(target=work)

@@ -21,13 +21,13 @@ KINDS = ("benign", "ddos", "malware", "anomaly")
 
 
 def run(pipeline: Pipeline, values: list[bytes | None], size: int | None = None) -> list[Outcome]:
-    """Run messages through one lane, in batches of ``size``."""
-    lane = pipeline.open_lane()
+    """Run messages through one stream, in batches of ``size``."""
+    stream = pipeline.open_stream()
     size = size or len(values)
     outcomes = []
     for first in range(0, len(values), size):
         part = values[first : first + size]
-        outcomes.append(pipeline.run(lane, part, [None] * len(part), partial(_origin, first)))
+        outcomes.append(pipeline.run(stream, part, [None] * len(part), partial(_origin, first)))
     return outcomes
 
 
