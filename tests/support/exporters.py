@@ -90,8 +90,9 @@ class Exported:
 
 def softflowd(capture: Path, port: int) -> Exported:
     """Send the flows of a capture as NetFlow v9 to a port of this machine."""
-    # It would wait until its control socket is asked something. The other file would hold its process id.
-    options = ["-n", f"127.0.0.1:{port}", "-v", "9", "-A", "milli", "-m", "65536", "-c", "none", "-p", "/dev/null"]
+    options = ["-n", f"127.0.0.1:{port}", "-v", "9", "-A", "milli", "-m", "65536"]
+    options += ["-c", "none"]  # it would wait until its control socket is asked something
+    options += ["-p", str(capture.with_suffix(".pid"))]  # it removes this in the end, whatever it is
     told = _run("softflowd", "-D", "-r", capture, *options)
     text = told.stdout + told.stderr
     read = re.search(rb"Packets processed: (\d+)", text)
