@@ -19,21 +19,17 @@ from msgspec import Meta
 from flows.addresses import address_texts
 from flows.batch import ABSENT, SCHEMA, FlowBatch, Service, State
 from flows.formats.base import (
-    MAX_LINE,
     Amount,
-    DeadLetter,
     Decoded,
     Port,
     Seconds,
-    dead_letter,
-    json_fault,
     merge,
     nothing,
-    oversized,
     text_column,
     without_faults,
 )
 from flows.formats.columns import Faults, addresses
+from flows.formats.json_lines import read_records
 
 _Protocol = Annotated[int, Meta(ge=0, le=255)]
 _Flags = Annotated[int, Meta(ge=0, le=0xFFF)]  # the header has twelve bits from offset to window
@@ -92,20 +88,7 @@ class CanonicalDecoder:
 
     def decode(self, lines: Sequence[bytes]) -> Decoded:
         """Decode lines of JSON, as :class:`flows.formats.base.Decoder` says."""
-        decode = _DECODER.decode
-        flows: list[CanonicalFlow] = []
-        indices: list[int] = []
-        dead: list[DeadLetter] = []
-        for index, raw in enumerate(lines):
-            if len(raw) > MAX_LINE:
-                dead.append(oversized(index, raw))
-            elif raw and not raw.isspace():
-                try:
-                    flows.append(decode(raw))
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                    dead.append(dead_letter(index, raw, json_fault(error)))
-                else:
-                    indices.append(index)
+        flows, indices, dead = read_records(lines, _DECODER.decode)
         if not flows:
             return nothing(dead)
         return merge([_assemble(flows, indices, lines), nothing(dead)])

@@ -8,7 +8,7 @@ import pytest
 
 from flows.batch import ABSENT, State
 from flows.formats import make_decoder
-from flows.formats.delimited import MAX_COLUMNS
+from flows.formats.base import MAX_COLUMNS
 from tests.support.argus import CTU_13, FIELDS, LEFT, RIGHT, START, decode, ends, header, one, reason, row, sizes, told
 from tests.support.batches import same
 
