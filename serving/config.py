@@ -123,7 +123,7 @@ class Settings:
     home: tuple[str, ...] = _setting(DEFAULT_HOME, _networks, "home networks, comma-separated CIDR blocks")
     registry: str = _setting("var/registry", _text, "registry of signed models")
     root: Path | None = _setting(None, _existing_file, "root metadata to trust (default: the registry's own first)")  # noqa: RUF009  (a dataclass field)
-    state: Path | None = _setting(None, _path, "directory that remembers the highest manifest version seen")  # noqa: RUF009  (a dataclass field)
+    state: Path | None = _setting(None, _path, "directory for what is remembered: manifest version seen, logs followed")  # noqa: RUF009  (a dataclass field)
     min_version: int = _setting(0, _integer(0, 10**15), "lowest manifest version to accept")
     batch_size: int = _setting(2048, _integer(1, 100_000), "most messages in one batch")
     linger_ms: int = _setting(50, _integer(1, 5_000), "longest wait for a batch to fill, ms")

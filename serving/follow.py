@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
@@ -57,7 +57,8 @@ def follow_logs(
     if len(set(paths)) < len(paths):
         raise UsageError("a log is named twice; name each once")
     with Positions(position_file) as positions:
-        logs = [_Log(settings, spec, positions.entry(cluster, settings.topic_flows, spec.path)) for spec in specs]
+        topic = settings.topic_flows
+        logs = [_Log(settings, spec, positions.entry(cluster, topic, spec.path), paths) for spec in specs]
         whole = True
         try:
             while whole and not stop.requested:
@@ -75,7 +76,7 @@ def follow_logs(
 class _Log:
     """A log: its tail, its entry in the position file, and what decodes the file at hand."""
 
-    def __init__(self, settings: Settings, spec: FileSpec, entry: Entry) -> None:
+    def __init__(self, settings: Settings, spec: FileSpec, entry: Entry, paths: Collection[Path]) -> None:
         self._spec = spec
         self._entry = entry
         self._decoder: Decoder | None = None
@@ -84,7 +85,7 @@ class _Log:
         given: set[Trace] = set()
         if entry.sending_since_ms is not None:
             given = delivered_since(settings, entry.cluster, entry.id, entry.sending_since_ms)
-        self._tail = Tail(spec.path, entry.position, given)
+        self._tail = Tail(spec.path, entry.position, given, paths)
         start = "its start" if entry.position is None else f"byte {entry.position.offset}"
         log.info("following %s from %s", spec.path, start)
 

@@ -78,13 +78,20 @@ class Piece:
 class Tail:
     """Follows one log. Used by one thread only."""
 
-    def __init__(self, path: Path, position: Position | None = None, given: Collection[Trace] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        position: Position | None = None,
+        given: Collection[Trace] = (),
+        others: Collection[Path] = (),
+    ) -> None:
         """Follow ``path`` from ``position``, or from the start of the file that has the name now.
 
         Args:
             path: the log; it need not exist yet.
             position: from :attr:`position`, of an earlier tail of this path.
             given: traces of lines after the position that are not to be given again.
+            others: logs, by absolute paths, that are no rotated files of this one, whatever they are called.
 
         Raises:
             UsageError: the path is a directory or another thing that has no lines.
@@ -93,6 +100,7 @@ class Tail:
         self._left = position  # where there is nothing to go on yet
         self._searched = False
         self._given = set(given)
+        self._others = others
         self._finished: tuple[Mark, ...] = () if position is None else position.finished
         self._file: GrowingFile | None = None
         self._begins = True  # with the next piece
@@ -290,8 +298,11 @@ class Tail:
         except OSError:
             return
         for name in names:
-            if name.endswith(ending) and self._rotated.fullmatch(name.removesuffix(ending)):
-                yield self._path.parent / name
+            if not name.endswith(ending) or not self._rotated.fullmatch(name.removesuffix(ending)):
+                continue
+            path = self._path.parent / name
+            if path.absolute() not in self._others:
+                yield path
 
     def _tell_compressed(self, since_ns: int) -> None:
         for ending in _COMPRESSED:

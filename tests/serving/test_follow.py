@@ -78,7 +78,7 @@ class Sent:
     def follow(self, *specs: FileSpec, positions: Path, cluster: str = "c") -> bool:
         """Follow until all that is there has been sent."""
         stop = Stop()
-        threading.Timer(0.6, stop.request).start()
+        threading.Timer(0.35, stop.request).start()
         return follow_logs(Settings(), cluster, specs, positions, self.send, stop)
 
 

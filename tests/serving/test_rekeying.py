@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flows.batch import FlowBatch
+from flows.files import parse_spec, read_flows
 from flows.formats import make_decoder
 from serving.config import Settings
 from serving.messages import decode_messages
@@ -159,6 +162,28 @@ def test_a_topic_that_nobody_can_decode_is_told_and_goes_on() -> None:
     take([flow()] * 300)
     assert status.ready()[0]
     assert rekeying.account() == "300 flows, 1199 dead letters, 0 records that are neither"
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "pmacct/nfacctd-1.7.7_ssh-bruteforce.json",
+        "nfdump/slips_test1-malicious_2018-01-12.nfdump-1.7.1.json.gz",
+        "suricata-eve/slips_test6-malicious.eve.json.gz",
+        "argus/slips_test11-portscan.binetflow",
+        "cicflowmeter/py-cicflowmeter-0.5.0_ssh-bruteforce.csv",
+        "zeek-tsv/netflowlabeler_conn.tab.log",
+        "zeek-json/slips_test9-mixed.conn.log.gz",
+    ],
+)
+def test_what_real_exporters_write_needs_no_format_named(datasets: Path, file: str) -> None:
+    chunks = list(read_flows([parse_spec(str(datasets / "producers" / file))]))
+    outgoing = rekeyed([arrivals([line for chunk in chunks for line in chunk.raw])])
+    flows = [one.value for one in outgoing if one.topic == "flows"]
+    wanted = FlowBatch.concatenate([chunk.decoded.batch for chunk in chunks])
+    assert same(make_decoder("canonical").decode(flows).batch, wanted)
+    assert len(outgoing) - len(flows) == sum(len(chunk.decoded.dead) for chunk in chunks)
+    assert len(flows) > 60
 
 
 _RECORDS = st.one_of(

@@ -167,6 +167,17 @@ def test_what_was_rotated_while_nobody_followed_comes_first(log: Path) -> None:
     assert lines_of(Tail(log, position)) == [b"3", b"4", b"end 0", b"5"]
 
 
+def test_another_log_of_a_similar_name_is_no_rotated_file(log: Path) -> None:
+    other = log.with_name("conn.1.log")
+    append(log, b"1\n")
+    tail = Tail(log, others=[log, other])
+    assert lines_of(tail) == [b"1"]
+    append(other, b"the other's\n")
+    log.rename(log.with_name("conn.log.1"))
+    append(log, b"2\n")
+    assert lines_of(tail) == [b"2"]
+
+
 def test_a_file_that_is_gone_is_told(log: Path, caplog: pytest.LogCaptureFixture) -> None:
     append(log, b"1\n")
     tail = Tail(log)
