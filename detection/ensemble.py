@@ -97,8 +97,8 @@ def default_ensemble() -> Ensemble:
     full: their confidence is stated, and a rule of 0.9 (2.2) outvotes a model that is mildly against but not one that
     is sure (-4). Math counts by half: its statistics read the same windows as the models do, so a full vote would count
     one observation twice. The bias is 0, so that a model's alarm stands where the others say nothing. A strong vote is
-    2 (0.88); sums within 1 (0.27 to 0.73) are too close to call between strong ones. Real exporters leave up to a
-    third of the features unknown and a quiet host another tenth: more than 0.6 is a broken exporter.
+    2 (0.88); sums within 1 (0.27 to 0.73) are too close to call between strong ones. One-way NetFlow leaves up to 0.73
+    of the features unknown (ICMP; TCP 0.55) and Argus 0.45; a flow without times, 0.81, has no past to be judged by.
     """
     return Ensemble(
         version=1,
@@ -106,7 +106,7 @@ def default_ensemble() -> Ensemble:
         bias=_each(0.0),
         slope=_each(1.0),
         intercept=_each(0.0),
-        limits=Limits(strong=2.0, near_zero=1.0, min_history=8.0, max_missing_share=0.6),
+        limits=Limits(strong=2.0, near_zero=1.0, min_history=8.0, max_missing_share=0.75),
     )
 
 

@@ -146,9 +146,9 @@ class TestAbstention:
     @pytest.mark.parametrize("ml", [(4, -4, -4), (-4, -4, -4)])
     def test_too_few_features(self, ml: Votes) -> None:
         row = calm_row()
-        row[0, :72] = np.nan
+        row[0, :90] = np.nan
         assert judge(ml=ml, row=row)[1] is Reason.NONE
-        row[0, 72] = np.nan
+        row[0, 90] = np.nan
         kind, reason, confidence = judge(ml=ml, row=row)
         assert (kind, reason) == (Kind.ABSTAIN, Reason.TOO_FEW_FEATURES)
         assert confidence == pytest.approx(sigmoid(max(ml)))

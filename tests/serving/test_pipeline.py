@@ -46,6 +46,24 @@ def test_every_flow_is_decided_and_named_by_where_it_came_from(pipeline: Pipelin
     assert {published.key for published in outcome.verdicts.verdicts} == {b"10.0.0.1"}
 
 
+def test_a_flood_that_one_way_netflow_tells_of_is_decided(tmp_path: Path) -> None:
+    answers: list[bytes | None] = [
+        json.dumps(
+            {"event_type": "purge", "ip_src": f"198.51.{at // 250}.{at % 250 + 1}", "ip_dst": "10.0.0.9",
+             "port_src": 161, "port_dst": 4000 + at % 50, "ip_proto": "udp", "packets": 2, "bytes": 2900,
+             "timestamp_start": f"2026-01-01 00:00:{at // 100:02d}.{at % 100:02d}0000",
+             "timestamp_end": f"2026-01-01 00:00:{at // 100:02d}.{at % 100:02d}1000"}
+        ).encode()
+        for at in range(400)
+    ]  # fmt: skip
+    by_rule = Detector.from_registry(serving_registry(tmp_path, ["malware_lgbm"]).load())
+    pipeline = Pipeline(by_rule, home=HomeNetworks())
+    outcome = pipeline.run(pipeline.open_stream(), answers, [b"netflow"] * len(answers), str)
+    assert not outcome.rejected
+    assert outcome.verdicts.by_kind["ddos"] == 300  # from the hundred and first on
+    assert not outcome.verdicts.abstentions
+
+
 def test_benign_flows_are_published_only_when_asked_for(detector: Detector) -> None:
     pipeline = Pipeline(detector, home=HomeNetworks())
     (outcome,) = run(pipeline, [flow(0), flow(1, "malware"), flow(2)])
