@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ TARGETS: Final = ("fuzz_decoders", "fuzz_files", "fuzz_messages")
 FOLDER: Final = Path("var/fuzz")
 _HANG_S: Final = 10
 _MEMORY_MB: Final = 1024
+_ROUND: Final = 40_000  # executions of a process: atheris never frees what instrumented comparisons of arrays give
 _LONGEST: Final = 8192  # bytes of an input
 _SHOWN: Final = 40  # lines of what the fuzzer said last
 _DONE: Final = re.compile(r"#(\d+)\s+DONE\s+cov: (\d+) ft: (\d+) corp: (\d+)")
@@ -40,18 +42,27 @@ def main(targets: tuple[str, ...], seconds: float) -> None:
 
 
 def run(name: str, seconds: float) -> bool:
-    """Fuzz one target in a process of its own; return whether nothing was found."""
-    folder = FOLDER / name
-    command = [sys.executable, "-m", "tests.fuzz.engine", *arguments(name, folder, seconds)]
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    said = result.stdout.decode(errors="backslashreplace")
-    done = _DONE.search(said)
-    if result.returncode or done is None:
-        click.echo("\n".join(said.splitlines()[-_SHOWN:]))
-        click.echo(f"{name}: FOUND SOMETHING (exit code {result.returncode}), kept in {folder}. To see it again:")
-        click.echo(f"  {sys.executable} -m tests.fuzz.engine {name} {folder}/…")
-        return False
-    runs, covered, ways, kept = (int(number) for number in done.groups())
+    """Fuzz one target in rounds, each a process of its own; return whether nothing was found."""
+    ends = time.monotonic() + seconds
+    given = arguments(name, FOLDER / name)
+    runs = rounds = 0
+    while (left := ends - time.monotonic()) > 0:
+        rounds += 1
+        result = subprocess.run(
+            [sys.executable, "-m", "tests.fuzz.engine", *given, *bounds(rounds, left)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        said = result.stdout.decode(errors="backslashreplace")
+        done = _DONE.search(said)
+        if result.returncode or done is None:
+            click.echo("\n".join(said.splitlines()[-_SHOWN:]))
+            click.echo(f"{name}: FOUND SOMETHING (exit code {result.returncode}), kept in {FOLDER / name}.")
+            click.echo(f"To see it again: {sys.executable} -m tests.fuzz.engine {name} {FOLDER / name}/…")
+            return False
+        executed, covered, ways, kept = (int(number) for number in done.groups())
+        runs += executed
     click.echo(
         f"{name}: nothing found in {runs:,} executions and {seconds:.0f} s; "
         f"{covered} places covered, {ways} ways through them, by {kept} inputs"
@@ -59,8 +70,17 @@ def run(name: str, seconds: float) -> bool:
     return True
 
 
-def arguments(name: str, folder: Path, seconds: float) -> list[str]:
-    """Write a target's seeds and dictionary; return what the engine is to be given."""
+def bounds(number: int, seconds: float) -> list[str]:
+    """Bound a round, and throw its dice: the same in each run under CI."""
+    return [
+        f"-max_total_time={max(1, round(seconds))}",
+        f"-runs={_ROUND}",
+        f"-seed={number if os.environ.get('CI') else 0}",  # 0: other dice each time
+    ]
+
+
+def arguments(name: str, folder: Path) -> list[str]:
+    """Write a target's seeds and dictionary; return what the engine is to be given about them."""
     module = importlib.import_module(f"tests.fuzz.{name}")
     corpus, first = folder / "corpus", folder / "seeds"
     corpus.mkdir(parents=True, exist_ok=True)
@@ -75,11 +95,9 @@ def arguments(name: str, folder: Path, seconds: float) -> list[str]:
         str(first),
         f"-dict={words}",
         f"-artifact_prefix={folder}/",
-        f"-max_total_time={seconds:.0f}",
         f"-max_len={_LONGEST}",
         f"-timeout={_HANG_S}",
         f"-rss_limit_mb={_MEMORY_MB}",
-        f"-seed={1 if os.environ.get('CI') else 0}",  # 0: other dice each time
     ]
 
 

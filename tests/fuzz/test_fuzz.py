@@ -106,7 +106,7 @@ def test_a_bug_that_only_coverage_leads_to_is_found_kept_and_shown_again(tmp_pat
 
 @needs_atheris
 def test_make_fuzz_tells_what_it_tried_and_instruments_what_it_tries(tmp_path: Path) -> None:
-    given = arguments("fuzz_decoders", tmp_path, seconds=60)
+    given = arguments("fuzz_decoders", tmp_path)
     result = subprocess.run(
         [sys.executable, "-m", "tests.fuzz.engine", *given, "-runs=300"],
         cwd=REPOSITORY,
