@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import tempfile
+import os
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
 from flows import files
 from flows.errors import UsageError
@@ -18,21 +19,23 @@ from tests.fuzz.seeds import streams
 from tests.support.contract import check_account
 from tests.support.samples import SAMPLES
 
-files._BLOCK = 48  # type: ignore[misc]  # bytes; so that short inputs are read in several blocks
+_BLOCK: Final = 48  # bytes; so that short inputs are read in several blocks
 _FORMATS: Final = (*FORMATS, None)
 _GZIPPED: Final = 0x80
 _LINES: Final = 3  # of a batch
-_FOLDER: Final = tempfile.TemporaryDirectory(prefix="tidegate-fuzz-")
-_PATH: Final = Path(_FOLDER.name) / "flows"
+_FILE: Final = os.memfd_create("flows")  # nothing is left of it, however the process ends
+_PATH: Final = Path(f"/proc/self/fd/{_FILE}")
 
 
 def one_input(data: bytes) -> None:
     """Every line of a file is accounted for, in order, whatever it holds; only an unknown format is refused."""
     chosen, content = (data[0], data[1:]) if data else (0, b"")
     name = _FORMATS[(chosen & ~_GZIPPED) % len(_FORMATS)]
-    _PATH.write_bytes(gzip.compress(content, 1) if chosen & _GZIPPED else content)
+    os.ftruncate(_FILE, 0)
+    os.pwrite(_FILE, gzip.compress(content, 1) if chosen & _GZIPPED else content, 0)
     try:
-        chunks = list(read_flows([FileSpec(_PATH, name)], _LINES))
+        with patch.object(files, "_BLOCK", _BLOCK):
+            chunks = list(read_flows([FileSpec(_PATH, name)], _LINES))
     except UsageError:
         assert name is None, "a file whose format is given was refused"
         return
