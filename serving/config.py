@@ -109,7 +109,7 @@ class Settings:
 
     bootstrap: str = _setting("127.0.0.1:9092", _endpoints, "Kafka bootstrap servers, HOST:PORT[,HOST:PORT…]")
     group: str = _setting("tidegate", _text, "consumer group")
-    topic_flows: str = _setting("tidegate.flows", _topic, "topic that flows are read from")
+    topic_flows: str = _setting("tidegate.flows", _topic, "topic of flows keyed by host, read by `tidegate serve`")
     topic_raw: str = _setting("tidegate.raw", _topic, "topic that exporters write to, read by `tidegate rekey`")
     group_raw: str = _setting("tidegate.rekey", _text, "consumer group of `tidegate rekey`")
     format_raw: str | None = _setting(

@@ -31,11 +31,11 @@ __all__ = [
 
 _DECODERS: Final[dict[str, type[Decoder]]] = {
     "zeek": ZeekDecoder,
-    "canonical": CanonicalDecoder,
     "suricata": SuricataDecoder,
-    "netflow": NetflowDecoder,
     "argus": ArgusDecoder,
+    "netflow": NetflowDecoder,
     "cicflowmeter": CicFlowMeterDecoder,
+    "canonical": CanonicalDecoder,
 }
 FORMATS: Final[tuple[str, ...]] = tuple(_DECODERS)
 
