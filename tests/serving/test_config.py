@@ -41,7 +41,7 @@ def test_options_win_over_the_environment_and_that_over_the_file(tmp_path: Path)
         ("LISTEN", "0.0.0.0:70000", "HOST:PORT"),
         ("BOOTSTRAP", "kafka", "HOST:PORT"),
         ("VERDICTS", "some", "alerts, all"),
-        ("FORMAT", "netflow9", "zeek, canonical"),
+        ("FORMAT", "netflow9", "zeek, suricata"),
         ("HOME", "10.0.0.1/8", "not a network"),
         ("TOPIC_FLOWS", "a topic", "Kafka topic name"),
         ("GROUP", " ", "not empty"),

@@ -37,7 +37,7 @@ def test_what_is_no_flow_is_rejected_with_its_reason() -> None:
         (4, "too long"),
         (5, "undecodable"),
     ]
-    assert "the formats are zeek, canonical" in rejected[2].error
+    assert "the formats are zeek, suricata" in rejected[2].error
 
 
 def test_blank_messages_comments_and_headers_are_neither() -> None:

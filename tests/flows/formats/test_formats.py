@@ -47,5 +47,5 @@ def test_every_format_has_a_decoder_and_each_call_a_fresh_one() -> None:
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"'netflow9'.*zeek, canonical"):
+    with pytest.raises(UsageError, match=r"'netflow9'.*zeek, suricata"):
         make_decoder("netflow9")
