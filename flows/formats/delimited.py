@@ -34,8 +34,8 @@ class Dialect:
     fault: Callable[[Sequence[str]], str]
 
     def header(self, line: bytes) -> tuple[str, ...] | None:
-        """Return the columns that a line names if it is a header."""
-        if line[:1].isdigit():
+        """Return the columns that a line names if it is a header; one that begins as JSON does is none."""
+        if line[:1].isdigit() or line.startswith(b"{"):
             return None
         names = [name.strip() for name in cells(line.removeprefix(_BYTE_ORDER_MARK))]
         return None if self.marks.isdisjoint(names) else tuple(names)

@@ -23,7 +23,7 @@ from serving.models import load_detector
 from serving.pipeline import Outcome, Pipeline
 from tests.support.batches import same
 from tests.support.contract import check_batch
-from tests.support.samples import HOSTILE, SAMPLES, START, Sample, Token
+from tests.support.samples import HOSTILE, SAMPLES, START, STRAY_HEADERS, Sample, Token
 from tests.support.serving import serving_registry
 
 every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
@@ -110,7 +110,7 @@ def test_an_unknown_format_header_is_rejected_with_the_names_of_all(name: bytes)
 @every_sample
 def test_hostile_messages_change_nothing_about_the_others(sample: Sample, pipeline: Pipeline) -> None:
     good: list[bytes | None] = [sample.line()] * 5
-    mixed: list[bytes | None] = [*HOSTILE, *good, None, *sample.header, *HOSTILE, *good]
+    mixed: list[bytes | None] = [*HOSTILE, *STRAY_HEADERS, *good, None, *sample.header, *HOSTILE, *good]
     outcome = run(pipeline, mixed, [sample.format.encode()] * len(mixed))
     alone = run(pipeline, [*good, *good], [sample.format.encode()] * 10)
     ignored = ("id", "alert_id")
@@ -157,7 +157,7 @@ def _at(sample: Sample, start: float) -> dict[str, Any]:
 _VALUES: Final = st.one_of(
     st.none(),
     st.binary(max_size=60),
-    st.sampled_from(HOSTILE),
+    st.sampled_from([*HOSTILE, *STRAY_HEADERS]),
     st.sampled_from([line for sample in SAMPLES for line in (*sample.header, *extremes(sample))]),
 )
 _NAMES: Final = st.one_of(st.none(), st.sampled_from([name.encode() for name in FORMATS]), st.binary(max_size=6))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flows.batch import FlowBatch
-from flows.formats import FORMATS, make_decoder
-from tests.fuzz.seeds import streams
+from flows.formats import make_decoder
+from tests.fuzz.seeds import NAMES, streams
 from tests.support.batches import same
 from tests.support.contract import check_blanks, check_decoded
 
 
 def one_input(data: bytes) -> None:
     """Hold one decoder to its contract, on all lines at once and in two pieces."""
-    name = FORMATS[data[0] % len(FORMATS)] if data else FORMATS[0]
+    name = NAMES[data[0] % len(NAMES)] if data else NAMES[0]
     lines = data[1:].split(b"\n")
     for line in lines:
         make_decoder(name).recognises(line)
@@ -31,6 +31,6 @@ def one_input(data: bytes) -> None:
 def seeds() -> Iterator[bytes]:
     """Real and usual lines, to their own decoder and to another."""
     for name, lines in streams():
-        chosen = FORMATS.index(name)
-        for other in (chosen, (chosen + 1) % len(FORMATS)):
+        chosen = NAMES.index(name)
+        for other in (chosen, (chosen + 1) % len(NAMES)):
             yield bytes([other]) + b"\n".join(lines)

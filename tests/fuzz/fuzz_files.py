@@ -13,14 +13,13 @@ from unittest.mock import patch
 from flows import files
 from flows.errors import UsageError
 from flows.files import FileSpec, read_flows
-from flows.formats import FORMATS
 from flows.labels import TRUTHS
-from tests.fuzz.seeds import streams
+from tests.fuzz.seeds import NAMES, streams
 from tests.support.contract import check_account
 from tests.support.samples import SAMPLES
 
 _BLOCK: Final = 48  # bytes; so that short inputs are read in several blocks
-_FORMATS: Final = (*FORMATS, None)
+_CHOICES: Final = (*NAMES, None)
 _GZIPPED: Final = 0x80
 _LINES: Final = 3  # of a batch
 _FILE: Final = os.memfd_create("flows")  # nothing is left of it, however the process ends
@@ -30,7 +29,7 @@ _PATH: Final = Path(f"/proc/self/fd/{_FILE}")
 def one_input(data: bytes) -> None:
     """Every line of a file is accounted for, in order, whatever it holds; only an unknown format is refused."""
     chosen, content = (data[0], data[1:]) if data else (0, b"")
-    name = _FORMATS[(chosen & ~_GZIPPED) % len(_FORMATS)]
+    name = _CHOICES[(chosen & ~_GZIPPED) % len(_CHOICES)]
     os.ftruncate(_FILE, 0)
     os.pwrite(_FILE, gzip.compress(content, 1) if chosen & _GZIPPED else content, 0)
     try:
@@ -54,14 +53,14 @@ def one_input(data: bytes) -> None:
 
 def seeds() -> Iterator[bytes]:
     """Whole files, recognised or with their format given, packed or not, and packed ones that are damaged."""
-    unnamed = len(FORMATS)
+    unnamed = len(NAMES)
     for name, lines in streams():
         content = b"\n".join(lines) + b"\n"
         yield bytes([unnamed]) + content
-        yield bytes([FORMATS.index(name) | _GZIPPED]) + content
+        yield bytes([NAMES.index(name) | _GZIPPED]) + content
     for sample in SAMPLES:
-        if sample.array and sample.format in FORMATS:
+        if sample.array:
             content = sample.file([sample.line()] * 3)
             yield bytes([unnamed]) + content
-            yield bytes([FORMATS.index(sample.format) | _GZIPPED]) + content
-            yield bytes([FORMATS.index(sample.format)]) + gzip.compress(content, 9, mtime=0)
+            yield bytes([NAMES.index(sample.format) | _GZIPPED]) + content
+            yield bytes([NAMES.index(sample.format)]) + gzip.compress(content, 9, mtime=0)

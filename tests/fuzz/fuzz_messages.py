@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from flows.batch import FlowBatch
-from flows.formats import FORMATS
 from flows.formats.base import MAX_ERROR
 from serving.messages import decode_messages
-from tests.fuzz.seeds import streams
+from tests.fuzz.seeds import NAMES, streams
 from tests.support.batches import same
 from tests.support.contract import check_batch, check_canonical
 
 _MOST: Final = 8  # messages of an input
-_HEADERS: Final = (*(name.encode() for name in FORMATS), None, b"", b"Zeek", b"\xff")
+_HEADERS: Final = (*(name.encode() for name in NAMES), None, b"", b"Zeek", b"\xff")
 
 
 def one_input(data: bytes) -> None:
@@ -47,9 +46,9 @@ def seeds() -> Iterator[bytes]:
     last = []
     for name, lines in streams():
         last.append((name, lines[-1]))
-        yield b"\n".join(bytes([FORMATS.index(name)]) + line for line in lines[-3:])
+        yield b"\n".join(bytes([NAMES.index(name)]) + line for line in lines[-3:])
     without = bytes([_HEADERS.index(None)])
     for at in range(0, len(last), _MOST - 1):
         some = last[at : at + _MOST - 1]
-        yield b"\n".join(bytes([FORMATS.index(name)]) + line for name, line in some)
+        yield b"\n".join(bytes([NAMES.index(name)]) + line for name, line in some)
         yield b"\n".join([b"\x80", *(without + line for _, line in some)])

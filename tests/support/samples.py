@@ -203,9 +203,12 @@ SAMPLES: Final = (
            _written("%Y-%m-%d %H:%M:%S")),
     Sample("canonical", "canonical", _CANONICAL, _CANONICAL_ROLES),
 )
+# Lines that name columns, but not those of a flow: in a file they are headers, among messages nothing.
+STRAY_HEADERS: Final = (b"#fields\tts", b" Flow Duration,x", b"x,DstAddr", b"src_ip\tdst_ip")
 HOSTILE: Final = (  # records of no format
     b"", b"\x00", b"{", b"[]", b"{}", b"null", b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe{\x00}\x00", b"9" * 5000,
-    b"#fields\tts", b"#path\tdns", b"ts,uid", b"\xef\xbb\xbf", b"," * 200, b"\t" * 200 + b"x", b"x" * (2 << 20),
+    b"#path\tdns", b"ts,uid", b"{\tStartTime\tDur", b"{,src_ip,dst_ip", b"\xef\xbb\xbf", b"," * 200,
+    b"\t" * 200 + b"x", b"x" * (2 << 20),
     b'{"ts":NaN}', b'{"ts":1e999}', b'{"src_addr":"\\ud800","dst_addr":"::1"}', b"\x1f\x8b\x08\x00",
 )
 # fmt: on
