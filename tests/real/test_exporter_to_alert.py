@@ -24,7 +24,7 @@ from tests.support.serving import Served, Topics, serving_registry, wait_until
 VICTIM = "10.10.10.10"
 MOST_IN_A_DATAGRAM = 64  # flows of NetFlow v9, of at least 21 bytes each
 
-pytestmark = pytest.mark.usefixtures("flow_exporters")
+pytestmark = [pytest.mark.usefixtures("flow_exporters"), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

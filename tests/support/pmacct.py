@@ -3,14 +3,15 @@
 Those are changed only where a test must: addresses, the topic, and a file instead of an interface.
 
 Release 1.7.7 has its oddities at the end of traffic. A plugin that waits for packets may sleep until more of them come,
-with the last ones before it, so here traffic goes on after the capture, as on a wire: from :data:`AFTER` to another
-host. Asked to leave, a daemon writes its last buffer twice, so it is killed when the test has what it wants.
+with the last ones before it, so here other traffic comes before and after the capture, as on a wire: from :data:`AFTER`
+to another host. Asked to leave, a daemon writes its last buffer twice, so it is killed when the test has what it wants.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -25,10 +26,12 @@ from typing import Any, Final
 from tests.support.exporters import RUN, TIMEOUT_S
 from tests.support.pcap import HEADER
 
-AFTER: Final = "192.0.2.1"  # where the traffic after the capture comes from
+AFTER: Final = "192.0.2.1"  # where the traffic before and after the capture comes from
 _TO: Final = "192.0.2.2"
 _PAUSE_S: Final = 0.2
 _AFTER_PACKETS: Final = 200  # at once: packets are handed on in buffers, which hold some fifty
+
+_HANDED_ON: Final = re.compile(rb"Purging cache - END .* QN: [1-9]")
 
 Settings = dict[str, str | None]
 
@@ -63,7 +66,10 @@ def pmacctd_reading(capture: Path, folder: Path, changes: Settings) -> Iterator[
     os.mkfifo(wire)
     settings: Settings = {"pcap_interface": None, "pcap_savefile": str(wire)}
     configuration = _configure("pmacctd.conf", folder, settings | changes)
-    with _feeding(capture.read_bytes(), wire), _running("pmacctd", configuration) as log:
+    joined = threading.Event()
+    with _feeding(capture.read_bytes(), wire, joined), _running("pmacctd", configuration) as log:
+        _wait_for_plugin(log)
+        joined.set()
         yield log
 
 
@@ -77,6 +83,7 @@ def nfacctd_collecting(folder: Path, changes: Settings) -> Iterator[tuple[int, C
     with _running("nfacctd", _configure("nfacctd.conf", folder, settings | changes)) as log:
         wait_for(lambda: b"waiting for NetFlow/IPFIX data" in log(), log)
         with _sending(_netflow_v5(), port):
+            _wait_for_plugin(log)
             yield port, log
 
 
@@ -92,6 +99,11 @@ def wait_for(condition: Callable[[], bool], log: Callable[[], bytes]) -> None:
     while not condition():
         assert time.monotonic() < deadline, log().decode(errors="replace")
         time.sleep(0.1)
+
+
+def _wait_for_plugin(log: Callable[[], bytes]) -> None:
+    """A daemon's plugin joins it some time after it has begun to read, and what it reads before that is lost."""
+    wait_for(lambda: _HANDED_ON.search(log()) is not None, log)
 
 
 def _configure(name: str, folder: Path, changes: Settings) -> Path:
@@ -127,8 +139,8 @@ def _running(program: str, configuration: Path) -> Iterator[Callable[[], bytes]]
 
 
 @contextmanager
-def _feeding(capture: bytes, wire: Path) -> Iterator[None]:
-    """Write a capture into a pipe, and packets after it until the end of this, or of who reads."""
+def _feeding(capture: bytes, wire: Path, joined: threading.Event) -> Iterator[None]:
+    """Write a capture into a pipe, once somebody has joined; other packets before it and after it, until the end."""
     seconds = struct.unpack_from("<I", capture, HEADER)[0]  # when the first packet was
     ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, 17, 0, socket.inet_aton(AFTER), socket.inet_aton(_TO))
     frame = b"\2\0\0\0\0\2\2\0\0\0\0\1\x08\0" + ip + struct.pack("!HHHH", 9, 9, 8, 0)
@@ -137,7 +149,10 @@ def _feeding(capture: bytes, wire: Path) -> Iterator[None]:
 
     def feed() -> None:
         with suppress(BrokenPipeError), wire.open("wb", buffering=0) as pipe:
-            pipe.write(capture)
+            pipe.write(capture[:HEADER])
+            while not joined.wait(_PAUSE_S) and not over.is_set():
+                pipe.write(after * _AFTER_PACKETS)
+            pipe.write(capture[HEADER:])
             while not over.wait(_PAUSE_S):
                 pipe.write(after * _AFTER_PACKETS)
 
