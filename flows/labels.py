@@ -18,9 +18,12 @@ _MAX_LABEL: Final = 256  # characters; longer text is nobody's label and is not 
 
 _BENIGN: Final = frozenset({"benign", "normal"})
 _NOBODY_KNOWS: Final = frozenset({"background", "unknown", "to"})
-_MALWARE: Final = frozenset({"malware", "c&c", "cc", "okiru", "rat", "torii", "mirai", "filedownload", "bot", "botnet"})
-_FLOOD: Final = frozenset({"ddos", "dos"})
-_ANOMALY: Final = re.compile(r"anomaly|scan|brute-?force|attack|patator|heartbleed|infiltration")
+_MALWARE: Final = frozenset(
+    {"malware", "c&c", "cc", "okiru", "rat", "torii", "mirai", "filedownload", "bot", "botnet", "c2", "cnc"}
+)
+_FLOOD: Final = frozenset({"ddos", "dos", "drdos", "flood"})
+_ANOMALY: Final = re.compile(r"anomaly|scan|brute[-_ ]?force|attack|patator|heartbleed|infilte?ration")
+_WORD: Final = re.compile(r"[a-z0-9&]+")
 _SENDERS: Final = frozenset({"botnet", "normal", "background"})  # of the CTU's "From-Botnet", "From-Normal"
 
 
@@ -47,10 +50,16 @@ def truth_of(label: str) -> str:
     return _truth_of(label) if len(label) <= _MAX_LABEL else ""
 
 
+def is_understood(label: str) -> bool:
+    """Tell whether a label says what the flow is, or openly does not: it is empty, Background or Unknown."""
+    words = _WORD.findall(label[:_MAX_LABEL].lower().removeprefix("flow="))
+    return not words or words[0] in _NOBODY_KNOWS or bool(truth_of(label))
+
+
 @lru_cache(maxsize=4096)
 def _truth_of(label: str) -> str:
     text = label.strip().lower().removeprefix("flow=")
-    words = re.findall(r"[a-z0-9&]+", text)
+    words = _WORD.findall(text)
     if len(words) > 1 and words[0] == "from" and words[1] in _SENDERS:
         del words[0]
     if not words or words[0] in _NOBODY_KNOWS:

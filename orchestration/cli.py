@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from flows.errors import UsageError
+from flows.keying import HomeNetworks
 from model_registry.cli import registry_option
 from orchestration.headless import run_training
 from training.datasets.captures import find_captures
@@ -83,7 +84,8 @@ def train(
         find_captures(data, leave_out)  # asked before Dagster is, so that a slip of the finger is told as one
     flows: dict[str, Any] = {"data": list(data), "leave_out": list(leave_out)}
     if home is not None:
-        flows["home"] = home.split(",")
+        flows["home"] = [network.strip() for network in home.split(",")]
+        HomeNetworks(flows["home"])  # asked before Dagster is, too
     if seed is not None:
         flows["seed"] = seed
     began = time.monotonic()

@@ -9,6 +9,7 @@ from serving.messages import Rejected
 from serving.sink import Headers, Outgoing
 from serving.source import Arrivals
 
+_KEPT_BYTES: Final = 256
 _WATCHED: Final = 1000  # records
 _NEARLY_ALL: Final = 0.95
 
@@ -26,11 +27,14 @@ def provenance(topic: str, arrivals: Arrivals, index: int, line: int | None = No
 def dead_letter(
     topic: str, key: bytes | None, value: bytes | None, rejected: Rejected, source: Headers, format_name: bytes | None
 ) -> Outgoing:
-    """The message for the topic of dead letters: the original bytes, the error, and where they came from."""
+    """The message for the topic of dead letters: the original bytes, the error, and where they came from.
+
+    A key and a format's name are kept up to 256 bytes: every line of a message gets them, and strangers choose them.
+    """
     headers = (("error", rejected.error.encode()), ("reason", rejected.reason.encode()), *source)
     if format_name is not None:
-        headers = (*headers, ("format", format_name))
-    return Outgoing(topic, key, value or b"", headers, cuttable=True)
+        headers = (*headers, ("format", format_name[:_KEPT_BYTES]))
+    return Outgoing(topic, None if key is None else key[:_KEPT_BYTES], value or b"", headers, cuttable=True)
 
 
 class DeadLetterWatch:

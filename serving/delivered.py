@@ -7,6 +7,7 @@ and its CRC-32.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 TRACE_HEADER: Final = "log.line"
 
+_WRITTEN: Final = re.compile(rb"([^/]+)/([0-9]{1,19})/([0-9]{1,10})")
 _TIMEOUT_S: Final = 10.0
 _PATIENCE_S: Final = 60.0
 # Where a topic's messages are timed by the broker, its clock may differ from ours.
@@ -99,6 +101,8 @@ def _trace(message: Message, entry_id: str) -> Trace | None:
     headers: Any = message.headers()  # its stub is too wide
     for name, value in headers or ():
         if name == TRACE_HEADER:
-            written, start, checksum = value.decode().split("/")
-            return (int(start), int(checksum)) if written == entry_id else None
+            written = _WRITTEN.fullmatch(value or b"")  # others may write to the topic, and anything
+            if written is None or written[1] != entry_id.encode():
+                return None
+            return int(written[2]), int(written[3])
     return None

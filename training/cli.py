@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import click
+import numpy as np
+import numpy.typing as npt
 
 from detection.detector import Detector
+from flows.batch import FlowBatch
 from flows.errors import UsageError
-from flows.files import FileChunk, parse_spec, read_flows
+from flows.files import FileChunk, FileSpec, parse_spec, read_flows
 from flows.formats import FORMATS
 from flows.keying import DEFAULT_HOME, HomeNetworks
+from flows.labels import is_understood
 from model_registry.cli import registry_option
 from model_registry.errors import TrustError
 from model_registry.registry import Registry
+from training.datasets.known import known
 from training.datasets.mixing import lay_over
+from training.errors import TrainingError
 from training.judging import field_test
 from training.report import document, print_tables
 from training.streams import cut, labelled, mixed, whole
 
 _CHUNK_LINES: Final = 8192
+_LABELS: Final = 1000  # distinct ones that are counted, of those that nobody understands
 _FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
@@ -90,11 +98,13 @@ def evaluate(
     networks = HomeNetworks([network.strip() for network in home.split(",")])
     specs = [parse_spec(text, default_format) for text in files]
     mixes = [parse_spec(text, default_format) for text in below]
+    for spec in (*specs, *mixes):
+        _tell_what_is_known(spec, networks)
     detector = _load(registry, root, state, min_version)
     streams = labelled(_watched(read_flows(specs, _CHUNK_LINES)))
     if mixes:
         benign = whole(labelled(_watched(read_flows(mixes, _CHUNK_LINES))))
-        streams = cut(mixed(whole(streams), benign, partial(lay_over, home=networks)), _CHUNK_LINES)
+        streams = cut(mixed(whole(streams), benign, partial(_overlay, home=networks)), _CHUNK_LINES)
     result = field_test(detector, streams, networks)
     if not result.evaluation.final.rows and not result.hosts:
         raise UsageError(
@@ -118,14 +128,36 @@ def _load(registry: Path, root: Path | None, state: Path | None, min_version: in
     return detector
 
 
+def _tell_what_is_known(spec: FileSpec, home: HomeNetworks) -> None:
+    """Say what the table of published captures knows of a file and the command line leaves open; it decides nothing."""
+    about = known(spec.path.name)
+    if about is None:
+        return
+    if about.truth is not None and spec.truth is None:
+        click.echo(f"{spec.path} is known as {about.name}, {about.truth} as a whole: give {about.truth}:PATH", err=True)
+    if missing := sorted(set(about.home) - set(home.networks)):
+        click.echo(f"{spec.path} is known as {about.name}, at home in {', '.join(missing)}: give --home", err=True)
+
+
+def _overlay(benign: FlowBatch, attack: FlowBatch, home: HomeNetworks) -> tuple[FlowBatch, npt.NDArray[np.int64]]:
+    try:
+        return lay_over(benign, attack, home)
+    except TrainingError as error:
+        raise UsageError(str(error)) from error
+
+
 def _watched(chunks: Iterable[FileChunk]) -> Iterator[FileChunk]:
     """Pass chunks on; on a terminal say how far it is, and of each file how many lines are no flows."""
     path, flows, dead, first = Path(), 0, 0, ""
+    unknown: Counter[str] = Counter()
     try:
         for chunk in chunks:
             if chunk.first_line == 1:
-                _account(path, dead, first)
+                _account(path, dead, first, unknown)
                 path, flows, dead, first = chunk.spec.path, 0, 0, ""
+                unknown.clear()
+            if chunk.spec.truth is None and chunk.decoded.labels is not None and len(unknown) < _LABELS:
+                unknown.update(label for label in chunk.decoded.labels.tolist() if not is_understood(label))
             flows += len(chunk.decoded)
             if chunk.decoded.dead and not dead:
                 letter = chunk.decoded.dead[0]
@@ -133,12 +165,16 @@ def _watched(chunks: Iterable[FileChunk]) -> Iterator[FileChunk]:
             dead += len(chunk.decoded.dead)
             _progress(f"{path.name}: {flows} flows")
             yield chunk
-        _account(path, dead, first)
+        _account(path, dead, first, unknown)
     finally:
         _progress("")
 
 
-def _account(path: Path, dead: int, first: str) -> None:
+def _account(path: Path, dead: int, first: str, unknown: Counter[str]) -> None:
+    if unknown:
+        _progress("")
+        shown = ", ".join(f"{ascii(label)[:60]} ({count})" for label, count in unknown.most_common(5))
+        click.echo(f"{path}: {unknown.total()} rows of nothing, for labels that are not understood: {shown}", err=True)
     if dead:
         _progress("")
         noun = "line" if dead == 1 else "lines"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.labels import TRUTHS, label_text, truth_of
+from flows.labels import TRUTHS, is_understood, label_text, truth_of
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,9 @@ def test_the_label_that_decides(label: str, detailed: str, text: str) -> None:
         ("Malware-TCP", "malware"), ("C&C-Torii", "malware"), ("C&C-FileDownload", "malware"), ("malware", "malware"),
         ("PartOfAHorizontalPortScan", "anomaly"), ("PartOfAHorizontalPortScan-Attack", "anomaly"),
         ("External-Attack-to-Device", "anomaly"), ("External-Attack", "anomaly"), ("Brute-Force", "anomaly"),
-        ("bruteforce", "anomaly"), ("Attack", "anomaly"), ("anomaly", "anomaly"),
+        ("bruteforce", "anomaly"), ("Brute Force", "anomaly"), ("Brute_Force -Web", "anomaly"), ("SYN Flood", "ddos"),
+        ("DrDoS_DNS", "ddos"), ("C2", "malware"), ("Infilteration", "anomaly"), ("Attack", "anomaly"),
+        ("anomaly", "anomaly"),
         ("Benign", "benign"), ("benign", "benign"), ("BENIGN", "benign"), (" Benign ", "benign"),
         ("Background", ""), ("Background-CC", ""), ("Unknown", ""), ("Malicious", ""), ("", ""), ("-", ""),
         ("(empty)", ""), ("Rating", ""), ("From_malicious-To_benign-DNS", ""), ("x" * 100_000, ""), ("\x00", ""),
@@ -75,6 +77,16 @@ def test_truth_of_the_ctu_s_flow_files(label: str, truth: str) -> None:
 )  # fmt: skip
 def test_truth_of_cicids2017(label: str, truth: str) -> None:
     assert truth_of(label) == truth
+
+
+@pytest.mark.parametrize("label", ["", "-", "Background", "flow=Background-UDP", "Unknown", "Benign", "DDoS"])
+def test_labels_that_say_what_a_flow_is_or_openly_do_not(label: str) -> None:
+    assert is_understood(label)
+
+
+@pytest.mark.parametrize("label", ["Malicious", "zebra", "x" * 100_000])
+def test_labels_that_nobody_understands(label: str) -> None:
+    assert not is_understood(label)
 
 
 def test_the_truths_are_their_own_labels() -> None:

@@ -18,6 +18,7 @@ from tests.support.command import tidegate_command
         (("--data", "{here}/nothing.log"), "there is no file or folder"),
         (("--data", "{here}"), "no known capture below"),
         (("--data", "malware:{here}/own.log"), "only the host is known"),
+        (("--data", "{here}/own.log", "--home", "bogus"), "'bogus' is not a network"),
         (("--data", "{here}/own.log", "--leave-out", "other"), "cannot leave out other; the captures are own"),
     ],
 )

@@ -209,3 +209,13 @@ def test_every_record_is_a_flow_or_a_dead_letter_or_nothing(messages: list[tuple
             assert headers(one)["format"] == b"canonical"
             assert len(make_decoder("canonical").decode([one.value])) == 1
     assert all(not value.strip() or b"#" in value for value in values if value is not None) or outgoing
+
+
+def test_a_message_of_many_lines_does_not_multiply_its_key_and_its_format() -> None:
+    lines, long = 1000, b"x" * 500_000
+    for key, name in ((long, None), (b"k", long)):
+        message = Arrivals(3, [b"?\n" * lines], [name], [key], [100])
+        out = rekeyed([message])
+        assert len(out) == lines
+        size = sum(len(one.key or b"") + sum(len(text) for _, text in one.headers) for one in out)
+        assert size < 1000 * lines

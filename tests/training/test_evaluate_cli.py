@@ -421,3 +421,20 @@ def test_a_registry_with_nothing_to_decide_by_is_not_evaluated(tmp_path: Path, c
 
     assert (code, out) == (3, "")
     assert "nothing to decide by" in err
+
+
+def test_labels_that_nobody_understands_are_told(registry: Registry, tmp_path: Path) -> None:
+    file = write(tmp_path / "odd.ndjson", labelled_flows((3, "benign", "Benign"), (2, "ddos", "Zebra")))
+    outcome = run(registry, file, "--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["final"]["rows"] == 3
+    assert "2 rows of nothing, for labels that are not understood: 'Zebra' (2)" in outcome.err
+
+
+def test_what_is_known_of_a_published_capture_is_told_and_decides_nothing(registry: Registry, tmp_path: Path) -> None:
+    name = "ctu-botnet-4_LABELS-ARE-PLACEHOLDERS.conn.log.labeled"
+    file = write(tmp_path / name, labelled_flows((3, "benign", "Benign")))
+    outcome = run(registry, file, "--json")
+    assert json.loads(outcome.out)["final"]["rows"] == 3
+    assert "is known as ctu-botnet-4, malware as a whole: give malware:PATH" in outcome.err
+    assert run(registry, f"malware:{file}", "--json").err == ""
