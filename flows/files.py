@@ -37,12 +37,13 @@ _SNIFFED_LINES: Final = 20
 _ARRAY_FORMATS: Final = frozenset({None, "netflow"})  # of which a file may be one JSON array
 _GZIP: Final = b"\x1f\x8b"
 # What is often given by mistake, told by its first bytes.
+_PACKETS: Final = "it is a capture of packets; have Zeek, Suricata or Argus make flows of them"
 _MISTAKEN: Final = {
     codecs.BOM_UTF16_LE: "it is text in UTF-16; write it anew in UTF-8 (iconv -f UTF-16 -t UTF-8)",
     codecs.BOM_UTF16_BE: "it is text in UTF-16; write it anew in UTF-8 (iconv -f UTF-16 -t UTF-8)",
     _GZIP: "it was gzipped twice; unpack it once (gunzip)",
-    b"\xd4\xc3\xb2\xa1": "it is a capture of packets; have Zeek, Suricata or Argus make flows of them",
-    b"\n\r\r\n": "it is a capture of packets; have Zeek, Suricata or Argus make flows of them",
+    **dict.fromkeys((b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\n\r\r\n"), _PACKETS),
+    **dict.fromkeys((b"\x0c\xa5", b"ts,te,td,sa,da,"), "it is nfdump's; write it as JSON (nfdump -o json -r FILE)"),
 }
 _SYNTAX: Final = f"give files as [FORMAT:][TRUTH:]PATH; FORMAT: {', '.join(FORMATS)}; TRUTH: {', '.join(TRUTHS)}"
 
