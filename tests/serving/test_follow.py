@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -14,8 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final
 
 import pytest
 from confluent_kafka import KafkaException
@@ -31,8 +29,8 @@ from serving.replay import Replayer
 from serving.sink import Headers
 from serving.stopping import Stop
 from tests.support.command import tidegate_command
+from tests.support.following import Following
 from tests.support.kafka import KafkaServer
-from tests.support.real import REPOSITORY
 from tests.support.serving import ZEEK_FLOW, Topics, flow, header, wait_until
 
 HEADER: Final = (
@@ -253,50 +251,6 @@ def test_options_that_exclude_each_other(tmp_path: Path) -> None:
 
 
 # --- As a process
-
-
-class Following:
-    """``tidegate replay --follow`` as a process of its own."""
-
-    def __init__(self, topics: Topics, folder: Path, *logs: Path) -> None:
-        self.error = folder / "follow.err"
-        self._output = folder / "follow.out"
-        command = [sys.executable, "-m", "tidegate", "replay", "--follow", "--json", "--bootstrap", topics.bootstrap]
-        command += ["--topic", topics.flows, "--position-file", str(folder / "positions.json"), *map(str, logs)]
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TIDEGATE_")}
-        with self._output.open("wb") as output, self.error.open("wb") as error:
-            self.process = subprocess.Popen(
-                command, env=inherited | {"TIDEGATE_GROUP": topics.group}, cwd=REPOSITORY, stdout=output, stderr=error
-            )
-
-    def wait(self) -> None:
-        """Return when it follows."""
-        wait_until(lambda: "following" in self.error.read_text(), 30, self.error.read_text)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def leave(self) -> dict[str, Any]:
-        """End it in good order; its summary."""
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == 0, self.error.read_text()
-        summary: dict[str, Any] = json.loads(self._output.read_bytes())
-        return summary
-
-    def processor_s(self) -> float:
-        """Processor time so far, s."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.process.poll() is None:
-            self.kill()
 
 
 def test_a_line_is_sent_within_about_a_second_and_waiting_costs_nothing(topics: Topics, tmp_path: Path) -> None:
