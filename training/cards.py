@@ -1,50 +1,112 @@
-"""Model cards: what a reader must know before trusting a model, after Mitchell et al. (2019)."""
+"""Model cards: what a reader must know before trusting a model, after Mitchell et al. (2019).
+
+A card is Markdown, and the same for the same model, data and trial. Names of captures and of attacks come from files,
+so they stand as code or are escaped, and cannot pass for a part of the card.
+"""
 
 from __future__ import annotations
 
-from training.datasets import Origin
-from training.evaluation import Measures
+import numpy as np
+
+from detection.verdict import THREATS, Kind
+from flows.catalogue import NAMES
+from model_registry.artifact import Artifact
+from training.card_figures import attacks, calibration, operating_point, rarer
+from training.card_texts import INTENDED_USE, PURPOSE, limits
+from training.datasets import NO_TRUTH, Dataset, Part
+from training.evaluation import Evaluation
 from training.fitting import Recipe
 from training.gates import GateResult
+from training.markdown import bullets, code, paragraph, prose, steps, table
 
 
 def model_card(
-    recipe: Recipe, measures: Measures, gates: dict[str, GateResult], *, data_sha256: str, rows: int, origin: Origin
+    recipe: Recipe,
+    artifact: Artifact,
+    evaluation: Evaluation,
+    gates: dict[str, GateResult],
+    *,
+    data: Dataset,
+    data_sha256: str,
 ) -> str:
-    """Write the card of one model as Markdown."""
+    """Write the card of one model as Markdown.
 
-    def share(value: float | None) -> str:
-        return "cannot be told" if value is None else f"{value:.4f}"
+    Args:
+        recipe, artifact: how the model was made, and what came out.
+        evaluation: the trial of the whole detector on the test part.
+        gates: the gates' results, by ``asset/check``.
+        data: the measured flows that it was made and tried on.
+        data_sha256: the digest of ``data`` as it is stored.
+    """
+    measures = evaluation.models[recipe.name]
+    sections = {
+        "Intended use": bullets(INTENDED_USE),
+        "Data": _data(data, data_sha256),
+        "Protocol": _protocol(recipe, artifact, data),
+        "At the operating point": operating_point(recipe.threat.label, measures),
+        "Where attacks are rarer": rarer(measures),
+        "Attack by attack": attacks(evaluation.alone.get(recipe.name, {}), evaluation.labels),
+        "Calibration": calibration(artifact, measures),
+        "Gates": bullets(
+            f"`{name}`: {'passed' if gate.passed else '**FAILED**'}: {prose(gate.detail)}"
+            for name, gate in gates.items()
+        ),
+        "Limits": bullets(limits(recipe.name, data.origin)),
+    }
+    lines = [f"# {recipe.name}", "", *_summary(artifact)]
+    for title, section in sections.items():
+        lines += ["", f"## {title}", "", *section]
+    return "\n".join(lines) + "\n"
 
-    lines = [
-        f"# {recipe.name}",
+
+def _summary(artifact: Artifact) -> list[str]:
+    forest = artifact.forest
+    used = len(np.unique(forest.feature[forest.left != -1]))
+    kind = "An isolation forest" if artifact.algorithm == "isolation_forest" else "A boosted forest (LightGBM)"
+    return paragraph(
+        f"{PURPOSE[artifact.name]} {kind} of {len(forest.roots)} trees, which look at {used} of the {len(NAMES)} "
+        "features of one flow at a time. Addresses, absolute times and labels are not among the features."
+    )
+
+
+def _data(data: Dataset, digest: str) -> list[str]:
+    kinds = {Kind.BENIGN.label: int(Kind.BENIGN), **{kind.label: int(kind) for kind in THREATS}, "no truth": NO_TRUTH}
+    rows = []
+    for part in Part:
+        here = data.part == part
+        counts = [f"{int((data.truth[here] == code).sum()):,}" for code in kinds.values()]
+        rows.append([part.name.lower(), str(len(np.unique(data.capture[here]))), *counts])
+    return [
+        *paragraph(f"Measured flows with their truth, and what part of the work each is for. SHA-256: `{digest}`"),
         "",
-        f"Tells {recipe.threat.label} flows from benign ones, one flow at a time, from 120 measured features.",
+        *table(["part", "captures", *kinds], rows),
         "",
-        "## Data",
+        "Captures, with their flows:",
         "",
-        f"{rows} flows to train, SHA-256 of all `{data_sha256}`. Captures: {', '.join(origin.names)}.",
+        *(f"* {code(name)}: {int((data.capture == place).sum()):,}" for place, name in enumerate(data.origin.names)),
         "",
-        "## At the operating point",
-        "",
-        f"The threshold was fixed on validation flows at a false-positive rate of {recipe.fpr:.3%}.",
-        "",
-        "| measure | test part |",
-        "|---|---|",
-        f"| flows, of them attacks | {measures.rows}, {measures.positives} |",
-        f"| recall | {share(measures.recall)} |",
-        f"| false-positive rate (95 % upper bound) | {share(measures.fpr)} ({share(measures.fpr_upper95)}) |",
-        f"| precision at the test part's share of attacks | {share(measures.precision)} |",
-        f"| area under ROC, under precision and recall | {share(measures.roc_auc)}, {share(measures.pr_auc)} |",
-        f"| expected calibration error | {share(measures.calibration_error)} |",
-        "",
-        "## Gates",
-        "",
-        *(f"* {name}: {'passed' if gate.passed else 'FAILED'}: {gate.detail}" for name, gate in gates.items()),
-        "",
-        "## Limits",
-        "",
-        origin.about,
-        "",
+        *paragraph(prose(data.origin.about)),
     ]
-    return "\n".join(lines)
+
+
+def _protocol(recipe: Recipe, artifact: Artifact, data: Dataset) -> list[str]:
+    label = recipe.threat.label
+    whole = all(len(np.unique(data.part[data.capture == capture])) == 1 for capture in np.unique(data.capture))
+    fitted = (
+        "Fitted on the benign flows of the training part alone."
+        if artifact.algorithm == "isolation_forest"
+        else f"Fitted on the benign and {label} flows of the training part; validation said when to stop adding trees."
+    )
+    return steps(
+        [
+            "Parts are whole captures, the latest for the test."
+            if whole
+            else "Each capture is cut forward in time: its first flows to train on, its last for the test.",
+            fitted,
+            f"Raw scores became probabilities by the benign and {label} flows of the validation part (Platt 1999).",
+            f"The threshold was set on the validation part: at most {100 * recipe.fpr:g} % of its benign flows are at "
+            f"or above it. Where nearly all {label} flows found there lie well above, it is the middle of the gap.",
+            f"Judged on the benign and {label} flows of the test part, by the code that decides in serving. Flows of "
+            "other attacks are no rows of this model.",
+        ]
+    )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from detection.detector import Detector
 from detection.verdict import THREATS, Decisions, Kind
 from training.calibration import calibration_error
 from training.datasets import Dataset
+from training.intervals import Intervals, intervals_of, upper_bound
 
 LEARNED: Final = (Kind.DDOS, Kind.MALWARE)  # what is anomalous is found without having been shown
 FEWEST_BENIGN: Final = 3000  # rows: with fewer, the upper bound of a rate around 0.1 % cannot be told
@@ -25,7 +25,10 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Counts and rates at the operating point; None where the rows cannot tell."""
+    """Counts and rates at the operating point; None where the rows cannot tell.
+
+    ``intervals`` are there where it was told which capture each row is from.
+    """
 
     rows: int
     positives: int
@@ -38,6 +41,18 @@ class Measures:
     pr_auc: float | None
     calibration_error: float | None
     abstained: int = 0
+    intervals: Intervals | None = None
+
+    def figures(self) -> dict[str, float]:
+        """What could be measured, by name; of an interval the ends, as ``<name>_low95`` and ``<name>_high95``."""
+        found: dict[str, float | None] = {name: getattr(self, name) for name in _FIGURES}
+        for name, interval in asdict(self.intervals).items() if self.intervals else ():
+            if interval is not None:
+                found[f"{name}_low95"], found[f"{name}_high95"] = interval
+        return {name: value for name, value in found.items() if value is not None}
+
+
+_FIGURES: Final = ("recall", "fpr", "fpr_upper95", "precision", "roc_auc", "pr_auc", "calibration_error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +70,14 @@ class Evaluation:
     """Measures per model, of the final verdict, and per attack or original label.
 
     ``learned`` is of the final verdict, too, on benign flows and the kinds of which models are shown examples.
+    ``labels`` are of the final verdict, ``alone`` of each model by itself, on its own rows.
     """
 
     models: dict[str, Measures]
     final: Measures
     learned: Measures
     labels: dict[str, LabelRecall]
+    alone: dict[str, dict[str, LabelRecall]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +91,7 @@ class Outcomes:
         score: float64[n], what verdicts rank by, see :func:`ranking`.
         probabilities: per model float64[n], its calibrated probability.
         labels: the labels; the flows of "" have none.
+        capture: int16[n], which capture the flow is from, in arrival order; without it models get no intervals.
     """
 
     truth: npt.NDArray[np.int8]
@@ -82,6 +100,7 @@ class Outcomes:
     score: Floats
     probabilities: Mapping[str, Floats]
     labels: tuple[str, ...]
+    capture: npt.NDArray[np.int16] | None = None
 
 
 def evaluate(detector: Detector, threats: dict[str, Kind], thresholds: dict[str, float], data: Dataset) -> Evaluation:
@@ -102,6 +121,7 @@ def evaluate(detector: Detector, threats: dict[str, Kind], thresholds: dict[str,
             score=ranking(decisions),
             probabilities=decisions.probabilities,
             labels=tuple(labels.tolist()),
+            capture=data.capture,
         ),
         threats,
         thresholds,
@@ -115,16 +135,21 @@ def ranking(decisions: Decisions) -> Floats:
 
 def judge(outcomes: Outcomes, threats: Mapping[str, Kind], thresholds: Mapping[str, float]) -> Evaluation:
     """Compare what was decided with what is true; arguments as in :func:`evaluate`."""
-    models = {}
+    models, alone = {}, {}
     for name, threat in threats.items():
         if name in outcomes.probabilities:
             rows = np.isin(outcomes.truth, [Kind.BENIGN, threat])
             score = outcomes.probabilities[name][rows]
-            threshold = thresholds[name]
-            models[name] = measure(score, score >= threshold, outcomes.truth[rows] == threat, threshold)
-    final = _final(outcomes, np.ones(len(outcomes.truth), dtype=np.bool_))
+            flagged, positive = score >= thresholds[name], outcomes.truth[rows] == threat
+            measures = measure(score, flagged, positive, thresholds[name])
+            if outcomes.capture is not None:
+                measures = replace(measures, intervals=intervals_of(score, flagged, positive, outcomes.capture[rows]))
+            models[name] = measures
+            alone[name] = _labels(outcomes, rows, flagged)
+    every = np.ones(len(outcomes.truth), dtype=np.bool_)
+    final = _final(outcomes, every)
     learned = _final(outcomes, np.isin(outcomes.truth, [Kind.BENIGN, *LEARNED]))
-    return Evaluation(models, final, learned, _labels(outcomes))
+    return Evaluation(models, final, learned, _labels(outcomes, every, np.isin(outcomes.kind, THREATS)), alone)
 
 
 def _final(outcomes: Outcomes, rows: Bools) -> Measures:
@@ -155,19 +180,16 @@ def measure(score: Floats, flagged: Bools, positive: Bools, threshold: float | N
     )
 
 
-def upper_bound(events: int, trials: int, level: float = 0.95) -> float:
-    """One-sided upper confidence bound of a rate (Clopper and Pearson 1934)."""
-    return 1.0 if events >= trials else float(beta.ppf(level, events + 1, trials - events))
-
-
-def _labels(outcomes: Outcomes) -> dict[str, LabelRecall]:
-    right = np.isin(outcomes.kind, THREATS) == (outcomes.truth != Kind.BENIGN)
-    rows = np.bincount(outcomes.label, minlength=len(outcomes.labels)).tolist()
-    hits = np.bincount(outcomes.label[right], minlength=len(outcomes.labels)).tolist()
+def _labels(outcomes: Outcomes, rows: Bools, flagged: Bools) -> dict[str, LabelRecall]:
+    """Each label among ``rows``, bool[n], and the share decided rightly by ``flagged`` (of the rows)."""
+    truth, label = outcomes.truth[rows], outcomes.label[rows]
+    right = flagged == (truth != Kind.BENIGN)
+    counts = np.bincount(label, minlength=len(outcomes.labels)).tolist()
+    hits = np.bincount(label[right], minlength=len(outcomes.labels)).tolist()
     kinds = np.zeros(len(outcomes.labels), dtype=np.int8)
-    np.maximum.at(kinds, outcomes.label, outcomes.truth)
+    np.maximum.at(kinds, label, truth)
     return {
-        name: LabelRecall(rows[place], hits[place] / rows[place], Kind(kinds[place]))
+        name: LabelRecall(counts[place], hits[place] / counts[place], Kind(kinds[place]))
         for place, name in enumerate(outcomes.labels)
-        if name and rows[place]
+        if name and counts[place]
     }

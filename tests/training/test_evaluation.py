@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from detection.verdict import Decisions, Kind
-from training.evaluation import LabelRecall, Outcomes, judge, measure, ranking, upper_bound
+from training.evaluation import LabelRecall, Outcomes, judge, measure, ranking
+from training.intervals import Intervals
 
 
 def test_measures_are_the_counts_by_hand() -> None:
@@ -38,13 +41,6 @@ def test_the_upper_bound_needs_3000_benign_rows(negatives: int, told: bool) -> N
     nothing = np.zeros(negatives, np.bool_)
 
     assert (measure(np.zeros(negatives), nothing, nothing, None).fpr_upper95 is not None) is told
-
-
-def test_upper_bounds_of_clopper_and_pearson() -> None:
-    assert upper_bound(0, 3000) == pytest.approx(1 - 0.05 ** (1 / 3000))  # in closed form, about 3 / n
-    assert upper_bound(0, 3000) == pytest.approx(0.000998, abs=1e-6)
-    assert upper_bound(1, 10) == pytest.approx(0.3942, abs=1e-4)  # their table
-    assert upper_bound(5, 5) == 1.0
 
 
 def outcomes(**changes: object) -> Outcomes:
@@ -86,10 +82,51 @@ def test_labels_tell_attacks_that_were_flagged_and_benign_flows_that_were_not() 
     }
 
 
+def test_labels_of_a_model_alone_are_of_its_own_rows_and_its_own_flags() -> None:
+    evaluation = judge(outcomes(), {"flood": Kind.DDOS}, {"flood": 0.5})
+
+    assert evaluation.alone["flood"] == {
+        "crowd": LabelRecall(rows=2, recall=0.5, kind=Kind.BENIGN),
+        "flood": LabelRecall(rows=2, recall=0.5, kind=Kind.DDOS),
+    }
+
+
+def test_models_get_intervals_where_captures_are_told() -> None:
+    without = judge(outcomes(), {"flood": Kind.DDOS}, {"flood": 0.5}).models["flood"]
+    told = judge(outcomes(capture=np.zeros(7, np.int16)), {"flood": Kind.DDOS}, {"flood": 0.5}).models["flood"]
+
+    assert without.intervals is None
+    assert told.intervals is not None
+    assert told.intervals.recall == (0.0, 1.0)  # one flow of two
+    assert told.intervals.fpr is not None
+    assert replace(told, intervals=None) == without
+
+
+def test_figures_are_what_could_be_measured_and_the_ends_of_intervals() -> None:
+    positive = np.array([True, True, False, False])
+    measured = measure(np.array([0.9, 0.2, 0.6, 0.1]), positive, positive, 0.5)
+    known = replace(measured, intervals=Intervals((0.25, 1.0), (0.0, 0.75), None, None, None))
+
+    assert known.figures() == {
+        "recall": 1.0,
+        "fpr": 0.0,
+        "precision": 1.0,
+        "roc_auc": measured.roc_auc,
+        "pr_auc": measured.pr_auc,
+        "calibration_error": measured.calibration_error,
+        "recall_low95": 0.25,
+        "recall_high95": 1.0,
+        "fpr_low95": 0.0,
+        "fpr_high95": 0.75,
+    }
+    assert "recall_low95" not in measured.figures()
+
+
 def test_no_rows_tell_nothing() -> None:
     none = np.empty(0)
     empty = outcomes(
         truth=none.astype(np.int8),
+        capture=none.astype(np.int16),
         label=none.astype(np.int32),
         kind=none.astype(np.int8),
         score=none,

@@ -1,0 +1,83 @@
+"""What model cards say in words: what a model is for, and what is known to be wrong with it.
+
+Every limit is one that this repository measured or built; a figure in it stands in ``docs/evaluation.md`` as well.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from training import anomaly, ddos, malware
+from training.datasets import Origin
+from training.datasets.simulated import ABOUT as SIMULATED
+from training.intervals import RESAMPLES, STRETCHES
+
+PURPOSE: Final = {
+    ddos.NAME: "Finds the flows of a flood, by what arrives at a host and how fast.",
+    malware.NAME: "Finds machines that call home, by the rhythm of a pair of hosts, not by what one call is like.",
+    anomaly.NAME: "Finds flows that are merely strange: unlike the ordinary life that it has seen.",
+}
+
+INTENDED_USE: Final = (
+    "As one vote beside rules and statistics in Tidegate's verdicts, on flows measured by the same feature catalogue.",
+    "Not by itself: the ensemble weighs it, and abstains where too little is known of a flow.",
+    "Not as the only reason to cut a host off or to accuse anybody: a verdict is where a person begins to look.",
+    "Not on a new network before a trial there: `tidegate evaluate` tells how it does on labelled flows of yours.",
+)
+
+INTERVALS: Final = (
+    "A rate's interval reaches as far as either of two. The exact one (Clopper and Pearson 1934) takes flows for "
+    "independent of each other; they are not, so by itself it is too narrow. The other cuts each capture's attacks and "
+    f"its benign flows into {STRETCHES} runs of consecutive flows each, and draws runs anew, {RESAMPLES} times. Areas "
+    "have that one only, and none where every draw gives the same. Both are about other stretches of the same "
+    "captures. **How far the figures would move on another network they do not say.**"
+)
+
+_OF_MODEL: Final = {
+    ddos.NAME: (
+        "**Its threshold belongs to the networks that it was set on.** With the SYN-ACK reflection left out of "
+        "training on published captures, that flood ranked above nearly all benign flows (ROC area 0.9997), and the "
+        "threshold that other floods had set found 0.2 % of it.",
+        "It looks at floods that come in. One that goes out from an infected host at home was missed altogether when "
+        "it was left out (IoT-23 34-1).",
+        "None of the published captures that Tidegate knows holds HTTP floods or benign servers; and neither they nor "
+        "the simulator hold slow attacks, which keep a server's connections open.",
+    ),
+    malware.NAME: (
+        "**It does not travel.** With a family left out of training on published captures, 0 to 0.03 % of its calls "
+        "were found; and a peer-to-peer host was taken for malware, 38.7 % of its flows flagged by the verdict.",
+        "A pair that has just met has no rhythm yet: its first calls may be missed, and whoever calls only once.",
+        "A pair's period, sizes and shares of bytes are kept from it, since they are the malware author's choice.",
+    ),
+    anomaly.NAME: (
+        "**Strange is not hostile.** It was fitted on no attack, and a new backup may be strange, too.",
+        "What it finds at its threshold has no floor among the gates: a fast scan is found whole, a slow one hardly at "
+        "all. It is asked to rank strange flows above ordinary ones, and for few false alarms.",
+        "It looks at what a host does, not at what is done to it, nor at pairs: those features are kept from it.",
+        "An attack that went on unnoticed in its benign flows is ordinary life to it.",
+    ),
+}
+
+_SIMULATED: Final = (
+    "Simulator and detector come from the same house: what its authors did not think of is in neither.",
+    "The rule that moves thresholds into the gap between benign flows and attacks, and the anomaly model's columns and "
+    "rate, were chosen while looking at simulated scenarios. The figures are optimistic by that.",
+)
+_CAPTURES: Final = ("It believes the captures' labels: where those are wrong, so are the model and these figures.",)
+
+_OF_EVERY_MODEL: Final = (
+    "**Evasion** is not measured: nobody has shaped traffic here in order to get past this model.",
+    "**Networks change, and it does not.** It carries a profile of what it was trained on, but serving does not yet "
+    "compare with that. Judge it again by newly labelled flows.",
+    "**One-way flows** (NetFlow) are not put together again: a conversation is two flows; nobody says who began it.",
+    "What an exporter does not tell is missing from the features (docs/formats.md); figures of one exporter's flows "
+    "are not those of another's.",
+    "It leans on the recent past of hosts and pairs, which is not saved: after a restart it knows none for a while.",
+    "Probabilities were fitted where attacks had the share that they have in the validation part. Where they are "
+    "rarer, it claims too much.",
+)
+
+
+def limits(name: str, origin: Origin) -> tuple[str, ...]:
+    """What a reader must know about a model that was trained on these captures, as Markdown."""
+    return (*_OF_MODEL[name], *(_SIMULATED if origin.about == SIMULATED else _CAPTURES), *_OF_EVERY_MODEL)
