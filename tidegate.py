@@ -17,8 +17,8 @@ from flows.errors import TidegateError
 # Sub-command -> (module, attribute, one line of help). The help stands here so that listing imports nothing.
 COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "demo": ("demo.cli", "demo", "Train, serve and attack on simulated traffic, from end to end."),
-    "keys": ("model_registry.cli", "keys", "Make and show signing keys."),
-    "registry": ("model_registry.cli", "registry", "List, show and verify registered models."),
+    "keys": ("model_registry.commands.keys", "keys", "Make, show and rotate signing keys."),
+    "registry": ("model_registry.commands.registry", "registry", "List, show and verify registered models."),
     "features": ("flows.cli", "features", "Print the catalogue of the 120 features."),
     "train": ("orchestration.cli", "train", "Run the Dagster training job without its web interface."),
     "evaluate": ("training.cli", "evaluate", "Compare verdicts on labelled flow files with their truth."),

@@ -12,19 +12,22 @@ from rich.console import Console
 from rich.table import Table
 
 from demo.run import SPEED, Result, run_demo
-from model_registry.cli import registry_option
+from flows.errors import UsageError
+from model_registry.commands.options import registry_option
 
 
 @click.command()
 @registry_option
 @click.option("--keep", is_flag=True, help="Leave broker and serving running at the end; Ctrl-C ends them.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON; progress stays on stderr.")
-def demo(registry: Path, keep: bool, as_json: bool) -> None:
+def demo(registry: str, keep: bool, as_json: bool) -> None:
     """Train, sign, serve and attack: the main job from end to end, on simulated traffic.
 
     Ends with 0 only if everything held: every attack and the strangeness found, nothing raised by the benign flash
     crowd, each model good by itself, every flow accounted for.
     """
+    if "://" in registry:
+        raise UsageError(f"{registry}: the demo makes its registry in a folder; name one with --registry")
     began = time.monotonic()
 
     def say(line: str) -> None:
@@ -37,7 +40,7 @@ def demo(registry: Path, keep: bool, as_json: bool) -> None:
         except KeyboardInterrupt:
             click.echo("ending", err=True)
 
-    result = run_demo(registry, Path("var"), say, keep=wait if keep else None)
+    result = run_demo(Path(registry), Path("var"), say, keep=wait if keep else None)
     if as_json:
         click.echo(json.dumps(result.document(), indent=2))
     else:

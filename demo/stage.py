@@ -18,7 +18,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from flows.errors import TidegateError
-from model_registry.registry import create_registry
+from model_registry.writing.creation import create_registry
 
 _READY_S: Final = 60.0
 _LEAVE_S: Final = 15.0

@@ -19,5 +19,6 @@ lock() {
 lock requirements/serving.txt pyproject.toml --extra serving "$@"
 lock requirements/dev.txt pyproject.toml --extra dev "$@"
 lock requirements/build.txt --group build "$@"
+lock requirements/moto.txt --group moto "$@"
 lock requirements/cicflowmeter-needs.txt --group cicflowmeter-needs "$@"
 oldest_python=3.12 lock requirements/cicflowmeter.txt --group cicflowmeter --no-deps --no-python-downloads "$@"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What the tests need beside .venv: Java, Apache Kafka's jars, promtool and flow exporters. Run by `make real-parts`.
+# What the tests need beside .venv: Java, Apache Kafka's jars, promtool, flow exporters and an object store. Run by
+# `make real-parts`.
 # Everything comes from the machine's own apt, mvn and pip; what is there already is left alone, so it can be run again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -142,29 +143,32 @@ exporters() {
     mv "$fresh" "$folder"
 }
 
-# A venv of its own, since it and what it needs are no business of ours. It is whole once it holds its locks' digest.
-cicflowmeter() {
-    local python=${PYTHON:-python3} venv=var/cicflowmeter digest
-    digest=$(cat requirements/cicflowmeter.txt requirements/cicflowmeter-needs.txt | sha256sum)
-    if [ -e $venv/locks ] && [ "$(cat $venv/locks)" = "$digest" ] && $venv/bin/python -c '' 2>/dev/null; then
-        say "CICFlowMeter is here"
+# A venv of its own, for a program that is no business of ours with what it needs: a check that it is there, the name, the
+# folder, and its lock files. It is whole once it holds their digest.
+own_venv() {
+    local check=$1 name=$2 venv=$3 python=${PYTHON:-python3} digest
+    shift 3
+    digest=$(cat "$@" | sha256sum)
+    if [ -e "$venv/locks" ] && [ "$(cat "$venv/locks")" = "$digest" ] && "$venv/bin/python" -c '' 2>/dev/null; then
+        say "$name is here"
         return
     fi
-    say "installing CICFlowMeter into $venv"
+    say "installing $name into $venv"
     sh deploy/check-machine.sh "$python"
-    rm -rf $venv
-    "$python" -m venv $venv
-    export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
-    $venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/cicflowmeter-needs.txt
-    $venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: --no-deps --ignore-requires-python \
-        -r requirements/cicflowmeter.txt
-    $venv/bin/python -c 'import cicflowmeter.flow_session'
-    printf '%s\n' "$digest" >$venv/locks
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    # The locks name all that is needed, and CICFlowMeter says that it needs a newer Python than it does.
+    PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 "$venv/bin/python" -m pip install --quiet --require-hashes \
+        --only-binary :all: --no-deps --ignore-requires-python "${@/#/--requirement=}"
+    "$venv/bin/python" -c "$check"
+    printf '%s\n' "$digest" >"$venv/locks"
 }
 
 java_and_maven
 kafka_jars
 promtool
 exporters
-cicflowmeter
+own_venv 'import cicflowmeter.flow_session' CICFlowMeter var/cicflowmeter \
+    requirements/cicflowmeter.txt requirements/cicflowmeter-needs.txt
+own_venv 'import moto.server' "moto, the object store," var/moto requirements/moto.txt
 say "all real parts are here"

@@ -8,6 +8,7 @@ the ones that were signed is the registry's question, and comes first.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
@@ -18,9 +19,10 @@ import numpy.typing as npt
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-from model_registry.errors import ArtifactError
+from model_registry.errors import ArtifactError, Reason
 from model_registry.forest import FEATURES, LARGEST, Forest, frozen_array, require
 from model_registry.scoring import raw_scores
+from model_registry.shapes import readable
 
 __all__ = [
     "Algorithm",
@@ -196,7 +198,9 @@ def artifact_from_bytes(data: bytes) -> Artifact:
     try:
         metadata = msgspec.json.decode(tensors["metadata"].tobytes(), type=_Metadata)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"model artifact refused: its metadata is malformed ({error}); export it again") from error
+        raise ArtifactError(
+            f"model artifact refused: its metadata is malformed ({readable(str(error))}); export it again"
+        ) from error
 
     def part(room: str) -> dict[str, npt.NDArray[Any]]:
         return {name.removeprefix(room): tensors[name] for name in _TENSORS if name.startswith(room)}
@@ -218,12 +222,17 @@ def _tensors(data: bytes) -> dict[str, npt.NDArray[Any]]:
     """The container's arrays, all of :data:`_TENSORS` and no other, of the right types; of whatever shape."""
     require(len(data) <= MAX_BYTES, f"it has {len(data)} bytes, of at most {MAX_BYTES}")
     # safetensors itself allows headers of 100 MB, which as Python objects are gigabytes.
-    require(int.from_bytes(data[:8], "little") <= MAX_HEADER, "its header is too long")
+    length = int.from_bytes(data[:8], "little")
+    require(length <= MAX_HEADER, "its header is too long")
     try:
         found: dict[str, dict[str, Any]] = dict(deserialize(data))  # type: ignore[no-untyped-call]  # has no types
     except SafetensorError as error:
-        raise ArtifactError(f"model artifact refused: no valid container ({error}); export it again") from error
-    require(found.keys() == _TENSORS.keys(), "it lacks arrays, or has others than a model's")
+        raise ArtifactError(
+            f"model artifact refused: no valid container ({readable(str(error))}); export it again"
+        ) from error
+    # The container's library passes over remarks and takes the last of several arrays of one name; others may not.
+    names = [name for name, _ in json.loads(data[8 : 8 + length].decode(), object_pairs_hook=list)]
+    require(sorted(names) == sorted(_TENSORS), "it lacks arrays, or has others than a model's")
     tensors = {}
     for name, (code, dtype) in _TENSORS.items():
         tensor = found[name]
@@ -243,5 +252,6 @@ def check_golden(artifact: Artifact) -> None:
         first = wrong[0]
         raise ArtifactError(
             f"model {artifact.name} refused: {len(wrong)} of its {len(scores)} golden vectors score differently (no. "
-            f"{first} {scores[first]:.17g}, not {artifact.golden_scores[first]:.17g}); export the model again"
+            f"{first} {scores[first]:.17g}, not {artifact.golden_scores[first]:.17g}); export the model again",
+            Reason.GOLDEN_VECTORS,
         )

@@ -14,11 +14,10 @@ import msgspec
 
 from flows.errors import TidegateError
 from model_registry import canonical
-from model_registry.errors import TrustError
+from model_registry.errors import Reason, TrustError
 from model_registry.files import read_given, write_atomically
-from model_registry.keys import Hex32
-from model_registry.manifest import Positive
-from model_registry.trust import Root
+from model_registry.root import Root
+from model_registry.shapes import Hex32, Positive
 
 STATE_FILE: Final = "registry-seen.json"
 _MAX_STATE: Final = 64 * 1024
@@ -42,14 +41,16 @@ def oldest_accepted(state: Path, root: Root) -> int:
     if root.version < seen.root_version:
         raise TrustError(
             f"{root.version}.root.json: the newest root there is, but {file} says that {seen.root_version}.root.json "
-            f"was seen before; restore the missing roots"
+            f"was seen before; restore the missing roots",
+            Reason.OLDER_VERSION,
         )
     if sorted(root.roles.targets.keyids) == seen.targets_keyids:
         return seen.manifest_version
     if root.version == seen.root_version:
         raise TrustError(
             f"{root.version}.root.json: another registry's than was seen before; if it was replaced on purpose, "
-            f"delete {file}"
+            f"delete {file}",
+            Reason.WRONG_ROOT,
         )
     return 0
 

@@ -12,7 +12,8 @@ import click
 
 from flows.errors import UsageError
 from flows.keying import HomeNetworks
-from model_registry.cli import registry_option
+from model_registry.commands.options import registry_option
+from model_registry.content import SLOTS, Slot
 from orchestration.headless import run_training
 from training.datasets.captures import find_captures
 
@@ -59,9 +60,12 @@ from training.datasets.captures import find_captures
     "--home", metavar="NETWORKS", help="Home networks of --data, comma-separated.  [default: RFC 1918 and ULA]"
 )
 @click.option("--seed", type=int, help="Seed of the simulated training traffic, without --data.  [default: 1]")
+@click.option(
+    "--slot", type=click.Choice(SLOTS), default="champion", show_default=True, help="Where the new models go."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def train(
-    registry: Path,
+    registry: str,
     keys: Path,
     store: Path,
     dagster_home: Path,
@@ -69,6 +73,7 @@ def train(
     leave_out: tuple[str, ...],
     home: str | None,
     seed: int | None,
+    slot: Slot,
     as_json: bool,
 ) -> None:
     """Train, test, sign and register the three models: the job `train` of the Dagster UI, without the UI.
@@ -93,9 +98,16 @@ def train(
     def say(line: str) -> None:
         click.echo(f"{time.monotonic() - began:6.1f} s  {line}", err=True)
 
-    outcome = run_training(registry=registry, keys=keys, store=store, home=dagster_home, flows=flows, say=say)
+    outcome = run_training(
+        registry=registry, keys=keys, store=store, home=dagster_home, flows=flows, say=say, slot=slot
+    )
     if as_json:
         json.dump(outcome, sys.stdout, indent=2)
         click.echo()
+    elif not outcome["in_force"]:
+        click.echo(
+            f"Proposed version {outcome['manifest_version']} in {registry}; it needs {outcome['signatures_lacking']} "
+            f"more: tidegate registry sign {outcome['proposal'][:12]}"
+        )
     else:
         click.echo(f"Published version {outcome['manifest_version']} in {registry}. See: tidegate registry list")

@@ -12,9 +12,9 @@ from typing import Any
 
 import dagster as dg
 
+from model_registry.errors import GateError
 from orchestration.checking import DETAIL
 from orchestration.storage import DIGEST
-from training.errors import GateError
 from training.gates import GateResult
 
 

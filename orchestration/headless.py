@@ -10,10 +10,12 @@ from uuid import uuid4
 import dagster as dg
 
 from flows.errors import TidegateError
-from model_registry.keys import load_signer
+from model_registry.content import Slot
+from model_registry.errors import GateError
+from model_registry.private_keys.key_files import load_signer
 from model_registry.registry import Registry
 from orchestration.definitions import definitions
-from training.errors import GateError
+from orchestration.defs.release.assets import Destination
 
 # Dagster's own settings, written where there are none yet.
 DAGSTER_YAML: Final = "telemetry:\n  enabled: false\n"
@@ -22,9 +24,16 @@ RELEASE: Final = dg.AssetKey("signed_manifest")
 
 
 def run_training(
-    *, registry: Path, keys: Path, store: Path, home: Path, flows: dict[str, Any], say: Callable[[str], None]
+    *,
+    registry: str | Path,
+    keys: Path,
+    store: Path,
+    home: Path,
+    flows: dict[str, Any],
+    say: Callable[[str], None],
+    slot: Slot = "champion",
 ) -> dict[str, Any]:
-    """Run the job, and return the published manifest's version and the models' fingerprints.
+    """Run the job, and return the published or proposed manifest's version and the models' fingerprints.
 
     Args:
         registry, keys: where to publish, and the folder of the key that signs.
@@ -32,14 +41,15 @@ def run_training(
         home: folder of Dagster's own records; the web interface shows the run if it is started with the same.
         flows: what to learn from, as :class:`orchestration.defs.data.assets.TrainingFlows` has it.
         say: is told what happens, a line at a time.
+        slot: where the new models go.
 
     Raises:
         GateError: a gate was not passed; nothing was published.
         TidegateError: a step failed for another reason, or there is no registry or key to begin with.
     """
-    # What would fail after minutes of training is asked first.
-    Registry(registry).trusted_roots(None, None)
-    load_signer(keys, "targets")
+    # What would fail after minutes of training is asked first, and so is a passphrase.
+    root = Registry(registry).trusted_roots().root
+    load_signer(keys, "targets", root.role("targets").keyids)
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_text(DAGSTER_YAML)
@@ -61,7 +71,10 @@ def run_training(
             instance=instance,
             raise_on_error=False,
             run_config={
-                "ops": {"training_flows": {"config": flows}},
+                "ops": {
+                    "training_flows": {"config": flows},
+                    "signed_manifest": {"config": {"slot": Destination(slot).name}},
+                },
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # told in our own lines instead
             },
         )
@@ -70,7 +83,10 @@ def run_training(
         published = instance.get_latest_materialization_event(RELEASE)
     if published is None or published.asset_materialization is None:
         raise TidegateError("the job ended without publishing; look at the run in the Dagster UI")
-    return {"run_id": run_id, **{name: entry.value for name, entry in published.asset_materialization.metadata.items()}}
+    metadata = published.asset_materialization.metadata
+    # The model cards are left to `tidegate registry show`.
+    told = {name: entry.value for name, entry in metadata.items() if not isinstance(entry, dg.MarkdownMetadataValue)}
+    return {"run_id": run_id, **told}
 
 
 def _tell(event: dg.DagsterEvent, say: Callable[[str], None]) -> None:

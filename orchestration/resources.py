@@ -7,7 +7,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from model_registry.keys import Signer, load_signer
+from model_registry.keys import Signer
+from model_registry.private_keys.key_files import load_signer
 from model_registry.registry import Registry
 
 VAR = Path("var")
@@ -24,8 +25,12 @@ class SigningRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]  # the
         return Registry(self.registry_folder)
 
     def signer(self) -> Signer:
-        """Read the targets key. Raises TidegateError when it is missing, or readable by others."""
-        return load_signer(Path(self.keys_folder), "targets")
+        """Read the targets key that the registry's root knows. Raises TidegateError when there is none to be had.
+
+        Dagster's own runs have no terminal: there an encrypted key needs its passphrase in a file or a variable.
+        """
+        root = self.open().trusted_roots().root
+        return load_signer(Path(self.keys_folder), "targets", root.role("targets").keyids)
 
 
 def default_registry() -> str:

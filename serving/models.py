@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from detection.detector import Detector
-from model_registry.errors import TrustError
+from model_registry.errors import Reason, TrustError
 from model_registry.registry import Loaded, Registry
 from serving.config import Settings
 
@@ -22,7 +22,8 @@ def load_detector(settings: Settings) -> tuple[Detector, Loaded]:
     if not detector.can_decide:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in missing_models(detector, loaded).items())
         raise TrustError(
-            f"{settings.registry}: nothing to decide by: no rules, no baselines, and no models ({reasons})"
+            f"{settings.registry}: nothing to decide by: no rules, no baselines, and no models ({reasons})",
+            Reason.MISSING,
         )
     return detector, loaded
 

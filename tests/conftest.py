@@ -6,6 +6,7 @@ A test that asks for a real part's fixture is marked ``real``: ``pytest -m real`
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,9 +16,10 @@ import pytest
 
 from tests.support import exporters, real
 from tests.support.kafka import KafkaServer, shared_server
+from tests.support.object_store import BUCKET, ObjectStoreServer, set_aws
 
 REAL_FIXTURES: Final = frozenset(
-    {"cicflowmeter", "datasets", "flow_exporters", "kafka_bootstrap", "kafka_server", "promtool"}
+    {"cicflowmeter", "datasets", "flow_exporters", "kafka_bootstrap", "kafka_server", "promtool", "s3"}
 )
 
 # No deadline: on a busy two-core machine a slow example says nothing. In CI the examples are the same on every run.
@@ -84,3 +86,17 @@ def kafka_server(tmp_path: Path) -> Iterator[KafkaServer]:
     """A Kafka server of the test's own, running, to stop or kill and start again."""
     with KafkaServer(tmp_path / "kafka") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def object_store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStoreServer]:
+    """A real object store, shared by this worker's tests."""
+    with ObjectStoreServer(tmp_path_factory.mktemp("object_store") / "log") as server:
+        yield server
+
+
+@pytest.fixture
+def s3(object_store_server: ObjectStoreServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty place of the test's own, with the environment that its client needs."""
+    set_aws(monkeypatch, object_store_server.address)
+    return f"s3://{BUCKET}/{uuid.uuid4().hex[:12]}"

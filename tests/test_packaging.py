@@ -55,7 +55,7 @@ def direct(*extras: str) -> list[Requirement]:
     return found
 
 
-@pytest.mark.parametrize("name", ["serving", "dev", "build", "cicflowmeter", "cicflowmeter-needs"])
+@pytest.mark.parametrize("name", ["serving", "dev", "build", "cicflowmeter", "cicflowmeter-needs", "moto"])
 def test_every_locked_package_has_hashes_and_no_address(name: str) -> None:
     assert "://" not in (REPOSITORY / "requirements" / f"{name}.txt").read_text()
     packages = locked(name)

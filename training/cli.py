@@ -21,8 +21,8 @@ from flows.files import FileChunk, FileSpec, parse_spec, read_flows
 from flows.formats import FORMATS
 from flows.keying import DEFAULT_HOME, HomeNetworks
 from flows.labels import is_understood
-from model_registry.cli import registry_option
-from model_registry.errors import TrustError
+from model_registry.commands.options import registry_option
+from model_registry.errors import Reason, TrustError
 from model_registry.registry import Registry
 from training.datasets.known import known
 from training.datasets.mixing import lay_over
@@ -75,7 +75,7 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def evaluate(
     files: tuple[str, ...],
-    registry: Path,
+    registry: str,
     root: Path | None,
     state: Path | None,
     min_version: int,
@@ -117,14 +117,17 @@ def evaluate(
         print_tables(result)
 
 
-def _load(registry: Path, root: Path | None, state: Path | None, min_version: int) -> Detector:
+def _load(registry: str, root: Path | None, state: Path | None, min_version: int) -> Detector:
     loaded = Registry(registry).load(root=root, min_version=min_version, state_dir=state)
     detector = Detector.from_registry(loaded)
     for name in detector.degraded:
         reason = loaded.refused.get(name, "the manifest has no champion of it")
         click.echo(f"tidegate: evaluating without {name}: {reason}", err=True)
     if not detector.can_decide:
-        raise TrustError(f"{registry}: nothing to decide by: no rules, no baselines, and no models; train, or restore")
+        raise TrustError(
+            f"{registry}: nothing to decide by: no rules, no baselines, and no models; train, or restore",
+            Reason.MISSING,
+        )
     return detector
 
 

@@ -5,9 +5,3 @@ from flows.errors import TidegateError
 
 class TrainingError(TidegateError):
     """The data cannot be learned from: too few rows, or one class of them."""
-
-
-class GateError(TidegateError):
-    """A model did not pass its gates, or nothing shows that it did."""
-
-    exit_code = 4

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from model_registry.keys import Signer, load_signer
+from model_registry.keys import Signer
+from model_registry.private_keys.key_files import load_signer
 from tests.support.registries import make_registry, publish_models
 
 

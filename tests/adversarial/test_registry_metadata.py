@@ -14,9 +14,11 @@ import pytest
 from model_registry import canonical
 from model_registry.blobs import MAX_BLOB
 from model_registry.errors import TrustError
-from model_registry.keys import Signer, load_signer
+from model_registry.keys import Signer
+from model_registry.private_keys.key_files import load_signer
 from model_registry.registry import Registry
-from model_registry.trust import make_root, sign
+from model_registry.root import make_root
+from model_registry.signatures import sign
 from tests.support.registries import make_registry
 from tests.support.tampering import MANIFEST, ROOT, Document, assert_refused, blob_of, edit, sign_anew, verify
 
@@ -50,6 +52,7 @@ def test_a_strangers_signature_beside_ours(registry: Path) -> None:
     def add(document: Document) -> None:
         signature = stranger.sign(canonical.signed_bytes(document["signed"]))
         document["signatures"].append({"keyid": stranger.keyid, "sig": signature})
+        document["signatures"].sort(key=lambda one: one["keyid"])
 
     edit(registry / MANIFEST, add)
     assert_refused(registry, MANIFEST, "not one of the targets keys")

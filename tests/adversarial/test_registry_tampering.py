@@ -143,6 +143,12 @@ def test_an_old_artifact_signed_in_place_of_anothers(registry: Path, signer: Sig
 # --- files that do not belong there
 
 
+def test_a_files_name_cannot_command_the_terminal(registry: Path) -> None:
+    (registry / "\x1b[2Jnothing to see\n").write_bytes(b"extra")
+    code, out, err = verify(registry)
+    assert (code, "\x1b" in out + err, "\\x1b[2Jnothing to see" in out) == (3, False, True)
+
+
 @pytest.mark.parametrize(
     "name",
     ["README.txt", ".hidden", "2.root.json.bak", "02.root.json", "blobs/notes.txt", f"blobs/{'0' * 64}", "x.tmp"],

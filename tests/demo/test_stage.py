@@ -8,7 +8,7 @@ import pytest
 
 from demo.stage import Stage
 from flows.errors import TidegateError
-from model_registry.registry import create_registry
+from model_registry.writing.creation import create_registry
 
 
 @pytest.fixture

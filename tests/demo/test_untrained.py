@@ -11,10 +11,12 @@ import pytest
 from demo.run import Say, run_demo, train_with_dagster
 from demo.stage import Stage
 from model_registry.artifact import artifact_to_bytes
-from model_registry.keys import load_signer
-from model_registry.manifest import Content, decimal_text
+from model_registry.content import Content
+from model_registry.private_keys.key_files import load_signer
 from model_registry.registry import Registry
 from model_registry.scoring import raw_scores
+from model_registry.shapes import decimal_text
+from model_registry.writing.publishing import publish
 from tests.support.models import make_artifact
 
 SWAPPED = "malware_lgbm"
@@ -35,7 +37,7 @@ def train_and_swap(stage: Stage, say: Say) -> None:
         swapped = msgspec.structs.replace(champion, artifact=blob, threshold=decimal_text(untrained.threshold))
         return content.with_model(SWAPPED, swapped)
 
-    registry.publish(edit, load_signer(stage.keys, "targets"), run_id="untrained")
+    publish(registry, edit, load_signer(stage.keys, "targets"), run_id="untrained")
 
 
 @pytest.mark.long

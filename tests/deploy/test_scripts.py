@@ -87,9 +87,10 @@ class Machine:
         self.program(self.root / "var/promtool/promtool", "exit 0")
         for name in EXPORTERS:
             self.program(self.root / "var/exporters/usr/bin" / name, f"echo {name} version 1")
-        self.program(self.root / "var/cicflowmeter/bin/python", "exit 0")
-        locks = b"".join((self.root / f"requirements/cicflowmeter{part}.txt").read_bytes() for part in ("", "-needs"))
-        (self.root / "var/cicflowmeter/locks").write_text(f"{hashlib.sha256(locks).hexdigest()}  -\n")
+        for name, parts in (("cicflowmeter", ("", "-needs")), ("moto", ("",))):
+            self.program(self.root / f"var/{name}/bin/python", "exit 0")
+            locks = b"".join((self.root / f"requirements/{name}{part}.txt").read_bytes() for part in parts)
+            (self.root / f"var/{name}/locks").write_text(f"{hashlib.sha256(locks).hexdigest()}  -\n")
 
     def program(self, path: Path, body: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +117,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_real_parts_that_are_there_are_left_alone(machine: Machine) -> None:
     result = machine.run("deploy/real-parts.sh")
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.count(" here\n") == 6
+    assert result.stdout.count(" here\n") == 7
     assert not machine.calls.exists()
 
 

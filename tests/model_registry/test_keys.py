@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+import copy
 import hashlib
-import json
-import stat
-from pathlib import Path
+import pickle
+import traceback
 
 import pytest
 from securesystemslib.signer import (  # type: ignore[attr-defined]  # it re-exports without saying so
@@ -11,9 +11,7 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # it re-exp
     Signature,
 )
 
-from flows.errors import TidegateError, UsageError
-from model_registry.errors import TrustError
-from model_registry.keys import Signer, create_keys, key_file, load_signer
+from model_registry.keys import Signer
 
 SEED = bytes(range(32))
 
@@ -44,65 +42,32 @@ def test_securesystemslib_verifies_our_signatures() -> None:
     key.verify_signature(Signature(signer.keyid, signer.sign(b"data")), b"data")
 
 
-def test_created_keys_are_private_and_can_be_loaded(tmp_path: Path) -> None:
-    signers = create_keys(tmp_path / "keys")
-    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
-    for role, signer in signers.items():
-        path = key_file(tmp_path / "keys", role)
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert json.loads(path.read_bytes())["encryption"] == "none"
-        assert load_signer(tmp_path / "keys", role).keyid == signer.keyid
-    assert signers["root"].keyid != signers["targets"].keyid
-
-
-@pytest.mark.parametrize("role", ["root", "targets"])
-def test_keys_are_never_overwritten(tmp_path: Path, role: str) -> None:
-    present = tmp_path / f"{role}.key"
-    present.write_bytes(b"mine")
-    with pytest.raises(TidegateError, match="not overwritten"):
-        create_keys(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [present.name]
-    assert present.read_bytes() == b"mine"
-    with pytest.raises(TidegateError, match="not overwritten"):
-        Signer.generate().write(present)
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601, 0o777])
-def test_a_key_that_others_may_touch_is_refused(tmp_path: Path, mode: int) -> None:
-    create_keys(tmp_path)
-    key_file(tmp_path, "targets").chmod(mode)
-    with pytest.raises(TrustError, match=r"targets\.key: its mode is .*chmod 600"):
-        load_signer(tmp_path, "targets")
-
-
-def test_a_missing_key_is_wrong_usage_and_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="keys init"):
-        load_signer(tmp_path, "targets")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"private": "00" * 32}, {"private": "AB" * 32}, {"encryption": "rot13"}, {"extra": 1}, {"public": "00" * 31}],
-)
-def test_a_malformed_key_file_is_refused_without_showing_the_key(tmp_path: Path, change: dict[str, object]) -> None:
-    create_keys(tmp_path)
-    path = key_file(tmp_path, "root")
-    document = json.loads(path.read_bytes())
-    path.write_text(json.dumps(document | change, indent=1, sort_keys=True) + "\n")
-    with pytest.raises(TrustError, match=r"root\.key") as caught:
-        load_signer(tmp_path, "root")
-    assert document["private"] not in str(caught.value)
-
-
-def test_a_key_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "keys").write_bytes(b"")
-    with pytest.raises(TidegateError, match="cannot be made"):
-        create_keys(tmp_path / "keys")
-    with pytest.raises(TrustError, match="cannot be read"):
-        load_signer(tmp_path / "keys", "root")
+def test_generated_keys_differ_and_come_back_from_their_seeds() -> None:
+    first, second = Signer.generate(), Signer.generate()
+    assert first.keyid != second.keyid
+    assert Signer(first.seed()).keyid == first.keyid
 
 
 def test_a_signer_shows_nothing_of_its_private_half() -> None:
     signer = Signer(SEED)
-    assert SEED.hex() not in repr(signer)
-    assert SEED.hex() not in str(vars(signer))
+    try:
+        raise ValueError(signer)
+    except ValueError as error:
+        trace = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    for shown in (repr(signer), str(signer), f"{signer}", f"{[signer]}", str(vars(signer)), trace):
+        assert SEED.hex() not in shown
+        assert repr(SEED)[2:-1] not in shown
+    assert signer.keyid[:12] in repr(signer)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_signer_is_never_pickled(protocol: int) -> None:
+    with pytest.raises(TypeError, match="neither pickled nor copied"):
+        pickle.dumps(Signer(SEED), protocol)
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy])
+def test_a_signer_is_never_copied(how: object) -> None:
+    assert callable(how)
+    with pytest.raises(TypeError, match="neither pickled nor copied"):
+        how(Signer(SEED))

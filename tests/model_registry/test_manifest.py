@@ -11,19 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.errors import UsageError
+from model_registry.content import EMPTY, Content, Gate, ModelVersion, TrainingData
 from model_registry.errors import TrustError
-from model_registry.manifest import (
-    EMPTY,
-    Content,
-    Gate,
-    Hashes,
-    Manifest,
-    ModelVersion,
-    Target,
-    TrainingData,
-    decimal_text,
-    parse_manifest,
-)
+from model_registry.manifest import Hashes, Manifest, Target, parse_manifest
+from model_registry.shapes import decimal_text
 
 SHARED = {
     name: f"blobs/{digit * 64}" for name, digit in zip(("catalogue", "rules", "math", "ensemble"), "0123", strict=True)
@@ -60,6 +51,9 @@ def document() -> Document:
         targets={path: Target(1, Hashes(path.removeprefix("blobs/"))) for path in shape.references()},
         published="2030-01-01T00:00:00Z",
         run_id="run-1",
+        action="train",
+        reason="",
+        previous=None,
         content=shape,
     )
     converted: Document = msgspec.to_builtins(manifest, str_keys=True)

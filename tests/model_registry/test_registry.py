@@ -14,10 +14,14 @@ import pytest
 from flows.errors import TidegateError, UsageError
 from model_registry.artifact import artifact_to_bytes
 from model_registry.errors import TrustError
-from model_registry.keys import Signer, create_keys
-from model_registry.registry import Registry, create_registry
-from model_registry.trust import make_root, sign
+from model_registry.keys import Signer
+from model_registry.private_keys.key_files import create_keys
+from model_registry.registry import Registry
+from model_registry.root import make_root
+from model_registry.signatures import sign
 from model_registry.verify import verify_registry
+from model_registry.writing.creation import create_registry
+from model_registry.writing.publishing import publish
 from tests.support.registries import (
     ENSEMBLE,
     MATH,
@@ -74,9 +78,9 @@ def test_before_the_first_publication(tmp_path: Path) -> None:
         Registry(tmp_path / "registry").load()
 
 
-def test_a_url_is_wrong_usage() -> None:
-    with pytest.raises(UsageError, match="a registry is a folder"):
-        Registry("s3://bucket/registry")
+def test_a_url_of_another_kind_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="s3://"):
+        Registry("ftp://somewhere/registry")
 
 
 def _replace_by_link(path: Path) -> None:
@@ -148,7 +152,7 @@ def test_the_registry_folder_itself_may_be_a_link(registry: Registry, tmp_path: 
 
 def test_a_model_of_another_catalogue_is_refused(registry: Registry, signer: Signer) -> None:
     other = put_model(registry, tiny_artifact("ddos_lgbm", catalogue="0" * 64))
-    registry.publish(lambda content: content.with_model("ddos_lgbm", other), signer, run_id="run-2", now=NOW)
+    publish(registry, lambda content: content.with_model("ddos_lgbm", other), signer, run_id="run-2", now=NOW)
     refused = registry.load(now=NOW).refused
     assert "ddos_lgbm reads the feature catalogue 000000000000" in refused["ddos_lgbm"]
 
@@ -159,7 +163,7 @@ def test_a_model_that_scores_differently_is_refused(registry: Registry, signer: 
     scores[0] = np.nextafter(scores[0], 2.0)
     object.__setattr__(artifact, "golden_scores", scores)
     version = put_model(registry, artifact)
-    registry.publish(lambda content: content.with_model("ddos_lgbm", version), signer, run_id="run-2", now=NOW)
+    publish(registry, lambda content: content.with_model("ddos_lgbm", version), signer, run_id="run-2", now=NOW)
     loaded = registry.load(now=NOW)
     assert set(loaded.refused) == {"ddos_lgbm"}
     assert "golden vectors" in loaded.refused["ddos_lgbm"]
@@ -170,7 +174,7 @@ def test_what_is_no_artifact_is_refused(registry: Registry, signer: Signer) -> N
     version = msgspec.structs.replace(
         put_model(registry, tiny_artifact("ddos_lgbm")), artifact=registry.put_blob(b"not a model").path
     )
-    registry.publish(lambda content: content.with_model("ddos_lgbm", version), signer, run_id="run-2", now=NOW)
+    publish(registry, lambda content: content.with_model("ddos_lgbm", version), signer, run_id="run-2", now=NOW)
     assert set(registry.load(now=NOW).refused) == {"ddos_lgbm"}
 
 
@@ -185,7 +189,7 @@ def test_an_artifact_that_contradicts_the_manifest_is_refused(
     registry: Registry, signer: Signer, name: str, change: dict[str, str], reason: str
 ) -> None:
     version = msgspec.structs.replace(put_model(registry, tiny_artifact("ddos_lgbm")), **change)
-    registry.publish(lambda content: content.with_model(name, version), signer, run_id="run-2", now=NOW)
+    publish(registry, lambda content: content.with_model(name, version), signer, run_id="run-2", now=NOW)
     assert reason in registry.load(now=NOW).refused[name]
 
 
@@ -234,7 +238,7 @@ def test_artifacts_of_the_same_model_are_the_same_blob(registry: Registry) -> No
 
 
 def test_importing_the_registry_stays_light() -> None:
-    code = "import sys, model_registry.registry, model_registry.verify, model_registry.cli; print(*sys.modules)"
+    code = "import sys, model_registry.verify, model_registry.commands.registry; print(*sys.modules)"
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pytest
 
 from flows.errors import TidegateError
 from model_registry.errors import TrustError
-from model_registry.keys import Signer, load_signer
+from model_registry.keys import Signer
 from model_registry.manifest import MANIFEST
+from model_registry.private_keys.key_files import load_signer
 from model_registry.registry import Registry
-from model_registry.trust import make_root, sign
+from model_registry.root import make_root
+from model_registry.signatures import sign
 from model_registry.verify import verify_registry
 from tests.support.registries import (
     NOW,
@@ -54,6 +57,7 @@ def test_a_rotation_of_the_targets_key_resets_the_versions_seen(registry: Regist
     with pytest.raises(TrustError, match=r"not one of the targets keys of 2\.root\.json"):
         registry.load(now=NOW, state_dir=state)
     (registry.path / MANIFEST).unlink()
+    shutil.rmtree(registry.path / "history")
     publish_models(registry, targets)
     assert registry.load(now=NOW, state_dir=state).version == 1
     assert not verify_registry(registry, now=NOW, state_dir=state).failures

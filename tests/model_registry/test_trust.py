@@ -16,10 +16,14 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # it re-exp
 )
 
 from model_registry import canonical
+from model_registry.content import Content
 from model_registry.errors import TrustError
 from model_registry.keys import Signer
-from model_registry.manifest import Content, Hashes, Manifest, Target, format_time
-from model_registry.trust import Role, Root, TrustedMetadata, make_root, sign
+from model_registry.manifest import Hashes, Manifest, Target
+from model_registry.root import Role, Root, make_root
+from model_registry.shapes import format_time
+from model_registry.signatures import sign
+from model_registry.trust import TrustedMetadata
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -47,6 +51,9 @@ def manifest(version: int = 1, expires: datetime = NOW + DAY) -> Manifest:
         targets={PATH: Target(3, Hashes(BLOB))},
         published=format_time(NOW),
         run_id="run-1",
+        action="train",
+        reason="",
+        previous=None,
         content=Content(models={}, catalogue=PATH, rules=PATH, math=PATH, ensemble=PATH),
     )
 

@@ -15,8 +15,9 @@ import pytest
 from detection.ensemble import ensemble_from_json, ensemble_to_json
 from flows.errors import TidegateError
 from model_registry.artifact import artifact_from_bytes, artifact_to_bytes
-from model_registry.manifest import decimal_text
-from model_registry.registry import create_registry
+from model_registry.errors import GateError
+from model_registry.shapes import decimal_text
+from model_registry.writing.creation import create_registry
 from orchestration.defs.models import checks as model_checks
 from orchestration.headless import run_training
 from orchestration.trial import trial_from_json, trial_to_json
@@ -25,7 +26,6 @@ from tests.support.pipeline import Workshop, checks_of
 from tests.support.registries import files_of
 from training.boosting import PARAMETERS
 from training.datasets import Dataset
-from training.errors import GateError
 from training.gates import LIMITS, GateResult, Limits
 
 MODELS = ("ddos_lgbm", "malware_lgbm", "anomaly_iforest")

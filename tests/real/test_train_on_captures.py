@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(folder: Path, datasets: Path) -> Outcome:
     """Train on every capture but one flood."""
     registry = ("--registry", folder / "registry")
-    assert tidegate_command("keys", "init", "--keys", folder / "keys", *registry).code == 0
+    assert tidegate_command("keys", "init", "--unencrypted", "--keys", folder / "keys", *registry).code == 0
     folders = ("--keys", folder / "keys", "--store", folder / "store", "--dagster-home", folder / "dagster")
     return tidegate_command("train", "--data", datasets, "--leave-out", LEFT_OUT, *registry, *folders, "--json")
 

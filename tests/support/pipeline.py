@@ -11,7 +11,8 @@ from typing import Any
 import dagster as dg
 
 from flows.simulator import Beacon, Capture, HttpFlood, PortScan, Scenario, SynFlood, UdpAmplification
-from model_registry.registry import Registry, create_registry
+from model_registry.registry import Registry
+from model_registry.writing.creation import create_registry
 from orchestration.definitions import definitions
 from orchestration.headless import run_training
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -11,12 +11,17 @@ import numpy as np
 
 from flows.catalogue import NAMES, catalogue_digest, catalogue_json
 from model_registry.artifact import Artifact, Calibration, Forest, Profile, artifact_to_bytes
-from model_registry.keys import Signer, load_signer
-from model_registry.manifest import Content, Gate, ModelVersion, TrainingData, decimal_text, format_time
-from model_registry.registry import Registry, create_registry
+from model_registry.content import Content, Gate, ModelVersion, TrainingData
+from model_registry.keys import Signer
+from model_registry.private_keys.key_files import load_signer
+from model_registry.registry import Registry
 from model_registry.scoring import raw_scores
+from model_registry.shapes import decimal_text, format_time
+from model_registry.writing.creation import create_registry
+from model_registry.writing.publishing import publish
 
 NOW: Final = datetime(2030, 1, 1, tzinfo=UTC)  # when test registries are made
+DAY: Final = timedelta(days=1)
 MODELS: Final = ("anomaly_iforest", "ddos_lgbm", "malware_lgbm")
 RULES: Final = b"rules: []\n"
 MATH: Final = b'{"baselines": {}}\n'
@@ -81,8 +86,8 @@ def with_shared_blobs(registry: Registry, content: Content) -> Content:
     )
 
 
-def publish_models(registry: Registry, signer: Signer, names: Sequence[str] = MODELS, *, now: datetime = NOW) -> int:
-    """Publish one more version of each model, and return the manifest's version."""
+def publish_edit(registry: Registry, names: Sequence[str] = MODELS) -> Callable[[Content], Content]:
+    """Return the edit that adds one more version of each model, as its champion."""
 
     def edit(content: Content) -> Content:
         content = with_shared_blobs(registry, content)
@@ -90,7 +95,12 @@ def publish_models(registry: Registry, signer: Signer, names: Sequence[str] = MO
             content = content.with_model(name, put_model(registry, tiny_artifact(name, feature=position)))
         return content
 
-    return registry.publish(edit, signer, run_id="run-1", now=now)
+    return edit
+
+
+def publish_models(registry: Registry, signer: Signer, names: Sequence[str] = MODELS, *, now: datetime = NOW) -> int:
+    """Publish one more version of each model, and return the manifest's version."""
+    return publish(registry, publish_edit(registry, names), signer, run_id="run-1", now=now).version
 
 
 def make_registry(folder: Path, names: Sequence[str] = MODELS, *, now: datetime = NOW) -> Registry:

@@ -25,9 +25,11 @@ from detection.engines.rules import default_rules
 from detection.ensemble import default_ensemble, ensemble_to_json
 from flows.catalogue import INDEX, catalogue_json
 from flows.keying import HomeNetworks
-from model_registry.keys import load_signer
-from model_registry.manifest import Content
-from model_registry.registry import Registry, create_registry
+from model_registry.content import Content
+from model_registry.private_keys.key_files import load_signer
+from model_registry.registry import Registry
+from model_registry.writing.creation import create_registry
+from model_registry.writing.publishing import publish
 from serving.config import Settings
 from serving.deciding import Deciding, flows_reading
 from serving.loop import Loop, Work
@@ -63,7 +65,7 @@ def serving_registry(folder: Path, models: Iterable[str] = ALL, *, rules: bytes 
             content = content.with_model(name, put_model(registry, artifact))
         return content
 
-    registry.publish(edit, load_signer(folder / "keys", "targets"), run_id="run-1", now=datetime.now(UTC))
+    publish(registry, edit, load_signer(folder / "keys", "targets"), run_id="run-1", now=datetime.now(UTC))
     return registry
 
 
@@ -138,7 +140,7 @@ class Topics:
             "topic_verdicts": self.verdicts,
             "topic_alerts": self.alerts,
             "topic_dead_letters": self.dead_letters,
-            **({} if registry is None else {"registry": str(registry.path)}),
+            **({} if registry is None else {"registry": registry.location}),
             "listen": ("127.0.0.1", 0),
             "linger_ms": 20,
         }

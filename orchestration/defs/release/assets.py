@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import Enum
 from importlib.metadata import version
 
 import dagster as dg
@@ -11,8 +12,11 @@ from detection.engines.rules import default_rules
 from detection.ensemble import Ensemble, ensemble_to_json
 from flows.catalogue import catalogue_digest, catalogue_json
 from model_registry.artifact import Artifact, artifact_to_bytes
-from model_registry.manifest import Content, Gate, ModelVersion, TrainingData, decimal_text, format_time
+from model_registry.content import Content, Gate, ModelVersion, TrainingData
+from model_registry.errors import GateError
 from model_registry.registry import Registry
+from model_registry.shapes import decimal_text, format_time
+from model_registry.writing.publishing import publish
 from orchestration.defs.data import checks as data_checks
 from orchestration.defs.models import checks as model_checks
 from orchestration.defs.models.assets import ROWS, TRAINED_ON
@@ -21,8 +25,7 @@ from orchestration.resources import SigningRegistry
 from orchestration.storage import digest_of
 from orchestration.trial import Trial
 from training.cards import model_card
-from training.datasets import Dataset, Origin
-from training.errors import GateError
+from training.datasets import Dataset
 from training.gates import GateResult
 from training.recipes import BY_NAME
 
@@ -48,9 +51,25 @@ def gates_by_asset(context: dg.AssetExecutionContext, parts: Mapping[str, object
     }
 
 
+class Destination(Enum):
+    """The slots that newly trained models can go to."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+    SHADOW = "shadow"
+
+
+class Release(dg.Config):
+    """What becomes of the models once they have passed their gates."""
+
+    slot: Destination = Destination.CHAMPION
+    reason: str = ""
+
+
 @dg.asset(group_name="release", kinds={"python"}, code_version="1")
 def signed_manifest(
     context: dg.AssetExecutionContext,
+    config: Release,
     signing: SigningRegistry,
     training_features: Dataset,
     math_baselines: Baselines,
@@ -60,7 +79,7 @@ def signed_manifest(
     anomaly_iforest: Artifact,
     trial: Trial,
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # nothing is stored here: the registry is the store
-    """The three models, signed and registered as champions, with everything that decides beside them."""
+    """The three models, signed and registered, with everything that decides beside them."""
     artifacts = (ddos_lgbm, malware_lgbm, anomaly_iforest)
     parts = {
         **{artifact.name: artifact for artifact in artifacts},
@@ -70,10 +89,11 @@ def signed_manifest(
     }
     gates = gates_by_asset(context, parts, trial)
     registry = signing.open()
-    versions = {
-        artifact.name: _model_version(context, registry, artifact, trial, gates, training_features.origin)
-        for artifact in artifacts
-    }
+    versions: dict[str, ModelVersion] = {}
+    cards: dict[str, str] = {}
+    for artifact in artifacts:
+        name = artifact.name
+        versions[name], cards[name] = _model_version(context, registry, artifact, trial, gates, training_features)
     blobs = {
         "catalogue": registry.put_blob(catalogue_json()).path,
         "rules": registry.put_blob(default_rules()).path,
@@ -83,15 +103,21 @@ def signed_manifest(
 
     def edit(content: Content) -> Content:
         for name, model in versions.items():
-            content = content.with_model(name, model)
+            content = content.with_model(name, model, config.slot.value)
         return content.with_blobs(**blobs)
 
-    number = registry.publish(edit, signing.signer(), run_id=context.run.run_id)
+    published = publish(
+        registry, edit, signing.signer(), run_id=context.run.run_id, action="train", reason=config.reason
+    )
     return dg.MaterializeResult(
         metadata={
-            "manifest_version": number,
-            "registry": str(registry.path),
+            "manifest_version": published.version,
+            "in_force": published.in_force,
+            "signatures_lacking": published.lacking,
+            "proposal": published.proposal,
+            "registry": registry.location,
             **{f"{name}_fingerprint": model.fingerprint for name, model in versions.items()},
+            **{f"{name}_card": dg.MetadataValue.md(card) for name, card in cards.items()},
         }
     )
 
@@ -102,29 +128,29 @@ def _model_version(
     artifact: Artifact,
     trial: Trial,
     gates: dict[str, Gates],
-    origin: Origin,
-) -> ModelVersion:
+    features: Dataset,
+) -> tuple[ModelVersion, str]:
+    """Put a model's blobs, and return its version and the text of its card."""
     name = artifact.name
     made = materialization_metadata(context.instance, name, digest_of(artifact))
     if made.get(TRAINED_ON) != trial.judged["training_features"]:
         raise GateError(f"nothing is published: {name} was trained on other features; materialize {name} again")
-    measures = trial.evaluation.models[name]
     every = {
         f"{asset}/{check}": result
         for asset in ("training_features", name, "trial")
         for check, result in gates[asset].items()
     }
-    card = model_card(BY_NAME[name], measures, every, data_sha256=made[TRAINED_ON], rows=made[ROWS], origin=origin)
-    figures = ("recall", "fpr", "fpr_upper95", "precision", "roc_auc", "pr_auc", "calibration_error")
-    return ModelVersion(
+    card = model_card(BY_NAME[name], artifact, trial.evaluation, every, data=features, data_sha256=made[TRAINED_ON])
+    model = ModelVersion(
         artifact=registry.put_blob(artifact_to_bytes(artifact)).path,
         card=registry.put_blob(card.encode()).path,
         catalogue=catalogue_digest(),
         threshold=decimal_text(artifact.threshold),
-        metrics={figure: decimal_text(value) for figure in figures if (value := getattr(measures, figure)) is not None},
+        metrics={figure: decimal_text(value) for figure, value in trial.evaluation.models[name].figures().items()},
         gates={check: Gate(passed=result.passed, detail=result.detail) for check, result in every.items()},
         data=TrainingData(sha256=made[TRAINED_ON], rows=made[ROWS]),
         created=format_time(datetime.now(UTC)),
         run_id=context.run.run_id,
         code_version=version("tidegate"),
     )
+    return model, card

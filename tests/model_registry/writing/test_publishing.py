@@ -9,12 +9,15 @@ import msgspec
 import pytest
 
 from flows.errors import TidegateError
+from model_registry.content import Content
 from model_registry.errors import TrustError
-from model_registry.files import Folder
-from model_registry.keys import Signer, load_signer
-from model_registry.manifest import MANIFEST, Content
-from model_registry.registry import Registry, create_registry
+from model_registry.keys import Signer
+from model_registry.manifest import MANIFEST
+from model_registry.private_keys.key_files import load_signer
+from model_registry.registry import Registry
 from model_registry.verify import verify_registry
+from model_registry.writing.creation import create_registry
+from model_registry.writing.publishing import publish
 from tests.support.registries import (
     MODELS,
     NOW,
@@ -45,13 +48,13 @@ def test_publishing_at_the_same_time_loses_nothing(registry: Registry, signer: S
 
 def test_an_expired_manifest_can_be_renewed(registry: Registry, signer: Signer) -> None:
     late = NOW + 100 * DAY
-    assert registry.publish(same, signer, run_id="renewal", valid_for=DAY, now=late) == 2
+    assert publish(registry, same, signer, run_id="renewal", valid_for=DAY, now=late).version == 2
     assert registry.load(now=late).expires == late + DAY
 
 
 def test_a_manifest_that_would_be_expired_is_not_published(registry: Registry, signer: Signer) -> None:
     with pytest.raises(TrustError, match="expired"):
-        registry.publish(same, signer, run_id="run-2", valid_for=timedelta(0), now=NOW)
+        publish(registry, same, signer, run_id="run-2", valid_for=timedelta(0), now=NOW)
 
 
 def test_put_blob_writes_nothing_until_a_manifest_accounts_for_it(registry: Registry, signer: Signer) -> None:
@@ -60,29 +63,34 @@ def test_put_blob_writes_nothing_until_a_manifest_accounts_for_it(registry: Regi
     unused = registry.put_blob(b"never referred to")
     assert (ref.path, ref.length) == (f"blobs/{ref.sha256}", 13)
     assert files_of(registry) == before
-    registry.publish(lambda content: content.with_blobs(rules=ref.path), signer, run_id="run-2", now=NOW)
+    publish(registry, lambda content: content.with_blobs(rules=ref.path), signer, run_id="run-2", now=NOW)
     assert (registry.path / ref.path).read_bytes() == b"rules: [new]\n"
     assert not (registry.path / unused.path).exists()
     assert registry.load(now=NOW).rules == b"rules: [new]\n"
     assert not verify_registry(registry, now=NOW).failures
 
 
-def test_blobs_that_a_new_manifest_drops_are_deleted(registry: Registry, signer: Signer) -> None:
+def test_blobs_that_a_new_manifest_drops_are_kept_for_those_who_read_the_one_before(
+    registry: Registry, signer: Signer
+) -> None:
     old = registry.manifest(now=NOW).content.rules
     ref = registry.put_blob(b"rules: [new]\n")
-    registry.publish(lambda content: content.with_blobs(rules=ref.path), signer, run_id="run-2", now=NOW)
-    assert not (registry.path / old).exists()
+    publish(registry, lambda content: content.with_blobs(rules=ref.path), signer, run_id="run-2", now=NOW)
+    assert (registry.path / old).read_bytes() == RULES
+    assert not verify_registry(registry, now=NOW).failures
 
 
 @pytest.mark.parametrize("damage", [flip_a_bit, Path.unlink])
-def test_nothing_is_signed_over_a_blob_that_is_missing_or_changed(
-    registry: Registry, signer: Signer, damage: Callable[[Path], object]
+@pytest.mark.parametrize("part", ["artifact of ddos_lgbm version 1", "the rules"])
+def test_nothing_is_signed_over_a_blob_in_use_that_is_missing_or_changed(
+    registry: Registry, signer: Signer, damage: Callable[[Path], object], part: str
 ) -> None:
-    path = registry.manifest(now=NOW).content.models["ddos_lgbm"].versions[1].card
+    references = registry.manifest(now=NOW).content.references()
+    (path,) = (path for path, what in references.items() if part in what)
     damage(registry.path / path)
     before = files_of(registry)
-    with pytest.raises(TrustError, match="the model card of ddos_lgbm version 1; nothing was published"):
-        registry.publish(same, signer, run_id="run-2", now=NOW)
+    with pytest.raises(TrustError, match=f"{part}; nothing was published"):
+        publish(registry, same, signer, run_id="run-2", now=NOW)
     assert files_of(registry) == before
 
 
@@ -90,7 +98,7 @@ def test_putting_a_changed_blob_again_restores_it(registry: Registry, signer: Si
     path = registry.manifest(now=NOW).content.rules
     flip_a_bit(registry.path / path)
     registry.put_blob(RULES)
-    registry.publish(same, signer, run_id="run-2", now=NOW)
+    publish(registry, same, signer, run_id="run-2", now=NOW)
     assert registry.load(now=NOW).rules == RULES
 
 
@@ -116,7 +124,7 @@ def test_content_that_a_reader_would_refuse_is_not_published(
 ) -> None:
     before = files_of(registry)
     with pytest.raises(TrustError, match=reason):
-        registry.publish(edit, signer, run_id="run-2", now=NOW)
+        publish(registry, edit, signer, run_id="run-2", now=NOW)
     assert files_of(registry) == before
 
 
@@ -124,11 +132,11 @@ def test_the_first_publication_must_set_every_shared_blob(tmp_path: Path) -> Non
     keys = create_registry(tmp_path / "registry", tmp_path / "keys", now=NOW)
     registry = Registry(tmp_path / "registry")
     with pytest.raises(TrustError, match="the content to publish"):
-        registry.publish(same, keys["targets"], run_id="run-1", now=NOW)
-    assert (
-        registry.publish(lambda content: with_shared_blobs(registry, content), keys["targets"], run_id="1", now=NOW)
-        == 1
+        publish(registry, same, keys["targets"], run_id="run-1", now=NOW)
+    published = publish(
+        registry, lambda content: with_shared_blobs(registry, content), keys["targets"], run_id="1", now=NOW
     )
+    assert (published.version, published.in_force) == (1, True)
     assert registry.load(now=NOW).models == {}
 
 
@@ -137,44 +145,20 @@ def test_only_the_targets_key_publishes(registry: Registry, role: str | None) ->
     signer = load_signer(registry.path.parent / "keys", "root") if role else Signer.generate()
     before = files_of(registry)
     with pytest.raises(TrustError, match="not one of the targets keys"):
-        registry.publish(same, signer, run_id="run-2", now=NOW)
+        publish(registry, same, signer, run_id="run-2", now=NOW)
     assert files_of(registry) == before
 
 
 def test_nothing_is_built_upon_a_manifest_that_cannot_be_verified(registry: Registry, signer: Signer) -> None:
     flip_a_bit(registry.path / MANIFEST)
     with pytest.raises(TrustError, match=r"^model_registry.json: "):
-        registry.publish(same, signer, run_id="run-2", now=NOW)
+        publish(registry, same, signer, run_id="run-2", now=NOW)
 
 
 def test_publishing_where_there_is_no_registry(tmp_path: Path) -> None:
     with pytest.raises(TrustError, match="keys init"):
-        Registry(tmp_path / "nowhere").publish(same, Signer.generate(), run_id="run-1")
+        publish(Registry(tmp_path / "nowhere"), same, Signer.generate(), run_id="run-1")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_crash_before_the_manifest_leaves_the_old_version_and_is_cleaned_up(
-    registry: Registry, signer: Signer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write = Folder.write
-
-    def crash(folder: Folder, name: str, data: bytes) -> None:
-        if name == MANIFEST:
-            (folder.path / f".{MANIFEST}.1.tmp").write_bytes(data[:100])
-            raise KeyboardInterrupt
-        write(folder, name, data)
-
-    monkeypatch.setattr(Folder, "write", crash)
-    with pytest.raises(KeyboardInterrupt):
-        publish_models(registry, signer, ("new_model",))
-    monkeypatch.undo()
-
-    assert registry.load(now=NOW).version == 1
-    leftovers = {check.file for check in verify_registry(registry, now=NOW).failures}
-    assert f".{MANIFEST}.1.tmp" in leftovers
-    assert any(file.startswith("blobs/") for file in leftovers)
-    assert publish_models(Registry(registry.path), signer) == 2
-    assert not verify_registry(registry, now=NOW).failures
 
 
 def test_a_blob_that_is_too_long_is_refused(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,84 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from model_registry.keys import ROLES, Signer, create_keys, key_file, load_signer
-from model_registry.manifest import Content, Gate
+from model_registry.content import Content, Gate
+from model_registry.keys import Signer
 from model_registry.registry import Registry
+from model_registry.writing.publishing import publish
 from tests.support.command import tidegate_command
 from tests.support.registries import MODELS, make_registry, publish_models, put_model, tiny_artifact
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    return make_registry(tmp_path, now=datetime.now(UTC))
-
-
-@pytest.fixture
-def signer(registry: Registry) -> Signer:
-    return load_signer(registry.path.parent / "keys", "targets")
-
-
-# --- keys
-
-
-def test_keys_init_makes_keys_and_a_registry_and_says_that_keys_are_unencrypted(tmp_path: Path) -> None:
-    code, out, _ = tidegate_command("keys", "init", "--keys", tmp_path / "k", "--registry", tmp_path / "r")
-    assert code == 0
-    assert "unencrypted" in out
-    assert str(tmp_path / "r" / "1.root.json") in out
-    for role in ROLES:
-        assert load_signer(tmp_path / "k", role).keyid in out
-        assert json.loads(key_file(tmp_path / "k", role).read_bytes())["private"] not in out
-
-
-def test_keys_init_json(tmp_path: Path) -> None:
-    code, out, _ = tidegate_command("keys", "init", "--keys", tmp_path / "k", "--registry", tmp_path / "r", "--json")
-    document = json.loads(out)
-    assert code == 0
-    assert [key["role"] for key in document["keys"]] == ["root", "targets"]
-    assert Path(document["root"]).exists()
-
-
-def test_keys_init_overwrites_neither_keys_nor_a_registry(registry: Registry, tmp_path: Path) -> None:
-    code, _, err = tidegate_command("keys", "init", "--keys", tmp_path / "new", "--registry", registry.path)
-    assert (code, "there is a registry already" in err) == (1, True)
-    code, _, err = tidegate_command("keys", "init", "--keys", tmp_path / "keys", "--registry", tmp_path / "new")
-    assert (code, "not overwritten" in err) == (1, True)
-
-
-def test_keys_init_refuses_keys_inside_the_registry(tmp_path: Path) -> None:
-    code, _, err = tidegate_command("keys", "init", "--keys", tmp_path / "r" / "k", "--registry", tmp_path / "r")
-    assert (code, "do not belong into the registry" in err) == (2, True)
-
-
-def test_keys_show_prints_ids_and_public_keys_only(signer: Signer, tmp_path: Path) -> None:
-    private = [json.loads(path.read_bytes())["private"] for path in (tmp_path / "keys").iterdir()]
-    plain = tidegate_command("keys", "show", "--keys", tmp_path / "keys")
-    as_json = tidegate_command("keys", "show", "--keys", tmp_path / "keys", "--json")
-    assert (plain.code, as_json.code) == (0, 0)
-    for out in (plain.out, as_json.out):
-        assert signer.keyid in out
-        assert signer.public.keyval.public in out
-        assert not any(secret in out for secret in private)
-    assert [key["role"] for key in json.loads(as_json.out)["keys"]] == ["root", "targets"]
-
-
-def test_the_keys_are_found_by_the_environment(signer: Signer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TIDEGATE_KEYS", str(tmp_path / "keys"))
-    assert signer.keyid in tidegate_command("keys", "show").out
-
-
-def test_keys_show_without_keys(tmp_path: Path) -> None:
-    code, _, err = tidegate_command("keys", "show", "--keys", tmp_path)
-    assert (code, "keys init" in err) == (2, True)
-
-
-def test_keys_show_refuses_a_file_that_others_may_read(tmp_path: Path) -> None:
-    create_keys(tmp_path / "keys")
-    (tmp_path / "keys" / "root.key").chmod(0o644)
-    code, _, err = tidegate_command("keys", "show", "--keys", tmp_path / "keys")
-    assert (code, "chmod 600" in err) == (3, True)
-
 
 # --- registry list
 
@@ -125,7 +53,7 @@ def test_list_shows_a_model_without_champion(registry: Registry, signer: Signer)
         model = msgspec.structs.replace(content.models["ddos_lgbm"], champion=None)
         return msgspec.structs.replace(content, models={**content.models, "ddos_lgbm": model})
 
-    registry.publish(retire, signer, run_id="run-2")
+    publish(registry, retire, signer, run_id="run-2")
     document = json.loads(tidegate_command("registry", "list", "--json", "--registry", registry.path).out)
     row = document["models"][1]
     assert (row["name"], row["champion"], row["threshold"], row["fingerprint"]) == ("ddos_lgbm", None, None, None)
@@ -187,7 +115,7 @@ def test_show_an_older_version_and_a_gate_not_passed(registry: Registry, signer:
         )
         return content.with_model("ddos_lgbm", version)
 
-    registry.publish(edit, signer, run_id="run-2")
+    publish(registry, edit, signer, run_id="run-2")
     new = tidegate_command("registry", "show", "ddos_lgbm", "--registry", registry.path).out
     assert "NOT PASSED: 0.2 [bold]< 0.95" in new
     old = tidegate_command("registry", "show", "ddos_lgbm", "--version", 1, "--registry", registry.path).out
@@ -209,7 +137,7 @@ def test_a_model_card_cannot_command_the_terminal(registry: Registry, signer: Si
             "ddos_lgbm", msgspec.structs.replace(put_model(registry, tiny_artifact("ddos_lgbm")), card=card.path)
         )
 
-    registry.publish(edit, signer, run_id="run-2")
+    publish(registry, edit, signer, run_id="run-2")
     code, out, _ = tidegate_command("registry", "show", "ddos_lgbm", "--registry", registry.path)
     assert (code, "\x1b" in out, "# card" in out) == (0, False, True)
 
@@ -258,7 +186,7 @@ def test_verify_where_there_is_no_registry(tmp_path: Path) -> None:
 
 
 def test_verify_before_the_first_publication(tmp_path: Path) -> None:
-    tidegate_command("keys", "init", "--keys", tmp_path / "k", "--registry", tmp_path / "r")
+    tidegate_command("keys", "init", "--unencrypted", "--keys", tmp_path / "k", "--registry", tmp_path / "r")
     code, out, _ = tidegate_command("registry", "verify", "--registry", tmp_path / "r")
     assert (code, "FAILED model_registry.json  missing" in out) == (3, True)
 

@@ -1,0 +1,1 @@
+"""``tidegate registry`` and ``tidegate keys``."""

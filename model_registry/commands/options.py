@@ -1,0 +1,54 @@
+"""Options that several commands share: one name, one default and one help text everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def registry_option(command: Command) -> Command:
+    """Give a command ``--registry`` as the argument ``registry``: the text of a folder's path or an s3:// URL."""
+    return click.option(
+        "--registry",
+        metavar="DIR|URL",
+        envvar="TIDEGATE_REGISTRY",
+        default="var/registry",
+        show_default=True,
+        show_envvar=True,
+        help="Folder or s3:// URL of the model registry.",
+    )(command)
+
+
+def keys_option(command: Command) -> Command:
+    """Give a command ``--keys DIR`` as the argument ``keys_dir``."""
+    return click.option(
+        "--keys",
+        "keys_dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="TIDEGATE_KEYS",
+        default="var/keys",
+        show_default=True,
+        show_envvar=True,
+        help="Folder of the private keys.",
+    )(command)
+
+
+def root_option(command: Command) -> Command:
+    """Give a command ``--root FILE`` as the argument ``root``."""
+    return click.option(
+        "--root",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="TIDEGATE_ROOT",
+        show_envvar=True,
+        help="The first root to trust, kept elsewhere.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """Give a command ``--json`` as the argument ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)

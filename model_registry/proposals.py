@@ -1,0 +1,153 @@
+"""Proposals: manifests and roots that wait for signatures, so that several people sign without sharing a machine.
+
+A proposal is a metadata file ``proposed/<SHA-256 of what is signed>.json``. Every signature on it is good, but they are
+too few. One that can no longer take effect, because another did, is stale: it harms nobody, and `tidegate registry gc`
+deletes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from flows.errors import UsageError
+from model_registry import canonical
+from model_registry.errors import Reason, TrustError
+from model_registry.keys import Role
+from model_registry.manifest import PROPOSED, RESTORE, ROTATE, Manifest
+from model_registry.registry import MAX_PROPOSALS, Current, Registry
+from model_registry.root import Root, root_name
+from model_registry.signatures import Weight, read_envelope, signed_digest
+from model_registry.store import Stored
+from model_registry.trust import TrustedMetadata, weigh_manifest, weigh_root
+
+_OVERTAKEN: Final = "another has taken effect since; propose it again"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What is signed, by whom so far, under which root, as which file; and why it is stale, if it is."""
+
+    signed: Manifest | Root
+    weight: Weight
+    under: Root
+    data: bytes
+    tag: str
+    stale: str
+
+    @property
+    def file(self) -> str:
+        """Its name in the registry."""
+        return proposal_name(self.signed)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what is signed, which names it."""
+        return signed_digest(self.signed)
+
+    @property
+    def role(self) -> Role:
+        """The role whose keys sign it."""
+        return self.signed.type
+
+    @property
+    def title(self) -> str:
+        """What it is, in words."""
+        return f"{'root' if isinstance(self.signed, Root) else 'manifest'} version {self.signed.version}"
+
+
+def proposal_name(signed: Manifest | Root) -> str:
+    """Return where in the registry a proposal lies."""
+    return f"{PROPOSED}/{signed_digest(signed)}.json"
+
+
+def list_proposals(registry: Registry, trusted: TrustedMetadata, current: Current | None) -> list[Proposal]:
+    """Return every proposal, roots first. Raises TrustError for a file that is none, or for too many files."""
+    proposals, refused = look_through_proposals(registry, trusted, current)
+    for error in refused.values():
+        raise error
+    return proposals
+
+
+def look_through_proposals(
+    registry: Registry, trusted: TrustedMetadata, current: Current | None
+) -> tuple[list[Proposal], dict[str, TrustError]]:
+    """Return every proposal, roots first, and by its name every file that is none. Raises TrustError for too many."""
+    names = registry.proposed()
+    if len(names) > MAX_PROPOSALS:
+        raise TrustError(
+            f"{PROPOSED}: holds {len(names)} files, of at most {MAX_PROPOSALS}; delete those that nobody will sign",
+            Reason.OVERSIZED,
+        )
+    roots: list[Proposal] = []
+    manifests: dict[str, Stored] = {}
+    refused: dict[str, TrustError] = {}
+    for name in names:
+        try:
+            stored = registry.store.read(name, canonical.MAX_METADATA)
+            if read_envelope(stored.data, name).signed.get("_type") == "root":
+                roots.append(_read_root(trusted, *stored, name))
+            else:
+                manifests[name] = stored
+        except TrustError as error:
+            refused[name] = error
+    coming = [proposal.under for proposal in roots if not proposal.stale]
+    proposals = list(roots)
+    for name, stored in manifests.items():
+        try:
+            proposals.append(_read_manifest(trusted, coming, current, *stored, name))
+        except TrustError as error:
+            refused[name] = error
+    return proposals, refused
+
+
+def find_proposal(proposals: Sequence[Proposal], digest: str) -> Proposal:
+    """Return the proposal whose digest begins so. Raises UsageError if there is not exactly one."""
+    found = [proposal for proposal in proposals if proposal.digest.startswith(digest)]
+    if len(found) != 1:
+        names = ", ".join(f"{proposal.digest[:12]} ({proposal.title})" for proposal in proposals) or "none"
+        begin = f"begin with {digest!r}" if digest else "are there, so name one"
+        raise UsageError(f"{len(found)} proposals {begin}; there are: {names}")
+    return found[0]
+
+
+def _read_root(trusted: TrustedMetadata, data: bytes, tag: str, name: str) -> Proposal:
+    """Read a proposed root: the next one, or one whose number another has taken."""
+    version = read_envelope(data, name).signed.get("version")
+    before = next((root for root in trusted.roots[:-1] if root.version + 1 == version), trusted.root)
+    root, weight = weigh_root(data, name, before)
+    return _named(name, Proposal(root, weight, root, data, tag, "" if before is trusted.root else _OVERTAKEN))
+
+
+def _read_manifest(
+    trusted: TrustedMetadata, coming: Sequence[Root], current: Current | None, data: bytes, tag: str, name: str
+) -> Proposal:
+    """Read a proposed manifest: for the last root, for a proposed one, or for one that was replaced."""
+    refused: TrustError | None = None
+    follows = None if current is None else current.previous
+    anew = read_envelope(data, name).signed.get("action") in {ROTATE, RESTORE}
+    candidates = [*coming, trusted.root] if anew else [trusted.root, *coming]
+    for root in (*candidates, *reversed(trusted.roots[:-1])):
+        try:
+            manifest, weight = weigh_manifest(data, name, root)
+        except TrustError as error:
+            if error.reason is not Reason.UNKNOWN_KEY:
+                raise
+            refused = refused or error
+            continue
+        stale = ""
+        if root in trusted.roots[:-1]:
+            stale = f"signed by keys of {root_name(root.version)}, which has been replaced; propose it again"
+        elif manifest.previous != follows and not (root is not trusted.root and manifest.action == RESTORE):
+            stale = _OVERTAKEN
+        return _named(name, Proposal(manifest, weight, root, data, tag, stale))
+    raise refused or TrustError(f"{name}: signed by nobody", Reason.UNDER_SIGNED)
+
+
+def _named(name: str, proposal: Proposal) -> Proposal:
+    if name != proposal.file:
+        raise TrustError(f"{name}: does not bear the name of its digest", Reason.WRONG_DIGEST)
+    if not proposal.weight.keyids:
+        raise TrustError(f"{name}: signed by nobody, so nobody has proposed it; delete it", Reason.UNDER_SIGNED)
+    return proposal

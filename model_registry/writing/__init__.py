@@ -1,0 +1,1 @@
+"""Everything that changes a registry: publishing, signing, rotating, promoting, collecting."""
