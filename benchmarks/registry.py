@@ -41,7 +41,7 @@ def least(place: str) -> None:
     store = Registry(place).store
     root, manifest = (json.loads(store.read(name, _MOST).data) for name in ("1.root.json", "model_registry.json"))
     for document in (root, manifest):
-        signed = encode_canonical(document["signed"]).encode()
+        signed = str(encode_canonical(document["signed"])).encode()
         for signature in document["signatures"]:
             key = VerifyKey(bytes.fromhex(root["signed"]["keys"][signature["keyid"]]["keyval"]["public"]))
             key.verify(signed, bytes.fromhex(signature["sig"]))

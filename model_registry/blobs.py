@@ -37,6 +37,11 @@ class BlobRef:
         return cls(f"{FOLDER}/{sha256}", len(data), sha256)
 
 
+def is_blob_path(path: str) -> bool:
+    """Tell whether this is the path of a blob."""
+    return _PATH.fullmatch(path) is not None
+
+
 def read_blob(store: Store, path: str, length: int | None = None) -> bytes:
     """Return a blob's bytes, verified; at most ``length`` are read, if that is known from a manifest.
 

@@ -125,17 +125,17 @@ def _check_marks(data: bytes, name: str) -> None:
     depth = crowded = 0
     for match in _MARKS.finditer(data):
         mark, end = match[0], match.end()
+        behind = data[end : end + 1]
         if mark in b"[{":
             depth += 1
             if depth > MAX_DEPTH:
                 raise TrustError(f"{name}: nested deeper than {MAX_DEPTH} levels", Reason.LAYOUT)
-            crowded = crowded or (data[end : end + 1] not in b"\n]}" and end)
-        elif mark in b"]}":
-            depth -= 1
-        elif mark == b",":
-            crowded = crowded or (data[end : end + 1] not in b"\n" and end)
-    if crowded:
-        raise _other_layout(name, crowded)
+            crowded = crowded or (behind not in b"\n]}" and end)
+        elif mark in b"]},":
+            depth -= mark != b","
+            crowded = crowded or (mark == b"," and behind not in b"\n" and end)
+            if crowded:
+                raise _other_layout(name, crowded)
 
 
 def _check_layout(text: str, document: dict[str, Any], name: str) -> None:

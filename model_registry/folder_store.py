@@ -21,6 +21,7 @@ from model_registry.files import READ, TEMPORARY, read_bounded, write_into
 from model_registry.store import Entry, Stored
 
 LOCK: Final = ".lock"
+_LARGEST: Final = 64 << 20  # bytes of any file of a registry
 
 
 class FolderStore:
@@ -43,7 +44,7 @@ class FolderStore:
         except FileNotFoundError:
             raise TrustError(f"{name}: missing in {self.path}", Reason.MISSING) from None
         except OSError as error:
-            reason = _reason(error, self.path / name)
+            reason = _reason(error, self.path / (folder if (self.path / folder).is_symlink() else name))
             raise TrustError(f"{name}: cannot be read as a plain file: {reason}", Reason.NOT_A_FILE) from None
         return Stored(data, _tag(data))
 
@@ -55,7 +56,7 @@ class FolderStore:
         """See :class:`~model_registry.store.Store`. Raises TrustError if the folder is a link or no folder."""
         try:
             with self._opened(folder) as handle, os.scandir(handle) as found:
-                return sorted(Entry(entry.name, _kind(entry), _modified(entry)) for entry in found)
+                return sorted(entry for entry in map(_entry, found) if entry is not None)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -78,7 +79,7 @@ class FolderStore:
 
     def swap(self, name: str, data: bytes, tag: str | None) -> None:
         """See :class:`~model_registry.store.Store`; only inside :meth:`writing`, where no writer comes in between."""
-        present = _tag(self.read(name, 1 << 30).data) if self.has(name) else None
+        present = _tag(self.read(name, _LARGEST).data) if self.has(name) else None
         if present != tag:
             raise ChangedError(f"{self.path / name}: changed since it was read; try again")
         self.put(name, data)
@@ -163,5 +164,10 @@ def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "link", "other"]
     return "file" if entry.is_file(follow_symlinks=False) else "other"
 
 
-def _modified(entry: os.DirEntry[str]) -> datetime:
-    return datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, UTC)
+def _entry(entry: os.DirEntry[str]) -> Entry | None:
+    """Describe what lies in a folder; None if it has gone since."""
+    try:
+        modified = datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, UTC)
+        return Entry(entry.name, _kind(entry), modified)
+    except FileNotFoundError:
+        return None

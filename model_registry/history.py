@@ -20,12 +20,17 @@ from model_registry.trust import weigh_manifest
 
 @dataclass(frozen=True)
 class Kept:
-    """A manifest that is or was in force, its SHA-256, and who signed it: holders by key id, under which root."""
+    """A manifest that is or was in force, its file, and who signed it: holders by key id, under which root."""
 
     manifest: Manifest
-    sha256: str
+    data: bytes
     signers: dict[str, str]
     root_version: int
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of its file, in hex."""
+        return hashlib.sha256(self.data).hexdigest()
 
 
 def walk_history(store: Store, roots: Sequence[Root], manifest: Manifest, data: bytes) -> Iterator[Kept]:
@@ -65,5 +70,5 @@ def read_kept(data: bytes, name: str, roots: Sequence[Root]) -> Kept:
             continue
         if weight.complete:
             signers = {keyid: root.holders[keyid] for keyid in weight.keyids}
-            return Kept(manifest, hashlib.sha256(data).hexdigest(), signers, root.version)
+            return Kept(manifest, data, signers, root.version)
     raise refused or TrustError(f"{name}: signed by too few keys of every root", Reason.UNDER_SIGNED)

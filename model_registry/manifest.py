@@ -2,8 +2,9 @@
 
 It is TUF *targets* metadata. ``targets`` gives the length and SHA-256 of every blob, for any TUF library;
 ``content`` beside it says what the blobs are (:mod:`model_registry.content`). ``action`` and ``reason`` say why this
-version was published, and ``previous`` names the manifest that it followed by the SHA-256 of its file, so that the
-newest signatures vouch for the whole history.
+version was published. ``previous`` names the manifest that it followed by the SHA-256 of its file, so that the newest
+signatures vouch for the whole history. ``root`` names the root that it was made under, so that what was signed before
+a rotation is known to be older than all that came after it.
 
 Whoever constructs a :class:`Manifest` from a file has verified its signatures first (:mod:`model_registry.trust`).
 """
@@ -16,10 +17,12 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from model_registry import canonical
-from model_registry.blobs import MAX_BLOB
+from model_registry.blobs import MAX_BLOB, is_blob_path
 from model_registry.content import Content, check_slots
 from model_registry.errors import Reason, TrustError
+from model_registry.root import Root
 from model_registry.shapes import BlobPath, Hex32, Name, Positive, SpecVersion, Text, UtcTime, parse_time
+from model_registry.signatures import signed_digest
 
 MANIFEST: Final = "model_registry.json"
 HISTORY: Final = "history"  # the folder of every manifest that was ever in force, by version
@@ -48,6 +51,18 @@ class Previous(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: Hex32
 
 
+class RootRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A root: its version, and the SHA-256 of what is signed of it, which does not depend on who has signed."""
+
+    version: Positive
+    sha256: Hex32
+
+    @classmethod
+    def of(cls, root: Root) -> RootRef:
+        """Return the reference to a root."""
+        return cls(root.version, signed_digest(root))
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"type": "_type"}):
     """The signed part of ``model_registry.json``. ``run_id`` is the run that published this version."""
 
@@ -61,6 +76,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     action: Name
     reason: Text
     previous: Previous | None
+    root: RootRef
     content: Content
 
 
@@ -74,15 +90,31 @@ def parse_manifest(signed: Mapping[str, Any], name: str = MANIFEST) -> Manifest:
 
     Raises TrustError for anything the schema does not have, and for parts that contradict each other.
     """
+    _check_paths(signed, name)
     manifest = canonical.convert(signed, Manifest, name)
     parse_time(manifest.expires, name)
-    if manifest.previous is not None and manifest.previous.version >= manifest.version:
+    if manifest.previous is not None and not _follows(manifest, manifest.previous):
         raise TrustError(
             f"{name}: version {manifest.version} says that it followed {manifest.previous.version}", Reason.MALFORMED
         )
     check_slots(manifest.content, name)
     _check_targets(manifest, name)
     return manifest
+
+
+def _follows(manifest: Manifest, previous: Previous) -> bool:
+    """Tell whether a version may come after another: the next one, or, where people went back, any later one."""
+    if manifest.action == RESTORE:
+        return manifest.version > previous.version
+    return manifest.version == previous.version + 1
+
+
+def _check_paths(signed: Mapping[str, Any], name: str) -> None:
+    """Refuse a target outside the blobs by its own reason; what else is no path of a blob is malformed."""
+    targets = signed.get("targets")
+    for path in targets if isinstance(targets, dict) else ():
+        if not is_blob_path(path):
+            raise TrustError(f"{name}: the target {path[:100]!a} is not the path of a blob", Reason.BLOB_PATH)
 
 
 def _check_targets(manifest: Manifest, name: str) -> None:

@@ -1,13 +1,13 @@
 """Proposals: manifests and roots that wait for signatures, so that several people sign without sharing a machine.
 
-A proposal is a metadata file ``proposed/<SHA-256 of what is signed>.json``. Every signature on it is good, but they are
-too few. One that can no longer take effect, because another did, is stale: it harms nobody, and `tidegate registry gc`
-deletes it.
+A proposal is a metadata file ``proposed/<SHA-256 of what is signed>.json``. Every signature on it is good, and a root
+bears one by a key of the root before it; but they are too few. One that can no longer take effect, because another
+did, is stale: it harms nobody, and whoever writes next deletes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from flows.errors import UsageError
 from model_registry import canonical
 from model_registry.errors import Reason, TrustError
 from model_registry.keys import Role
-from model_registry.manifest import PROPOSED, RESTORE, ROTATE, Manifest
+from model_registry.manifest import HISTORY, MANIFEST, PROPOSED, RESTORE, Manifest, Previous
 from model_registry.registry import MAX_PROPOSALS, Current, Registry
 from model_registry.root import Root, root_name
 from model_registry.signatures import Weight, read_envelope, signed_digest
@@ -23,6 +23,7 @@ from model_registry.store import Stored
 from model_registry.trust import TrustedMetadata, weigh_manifest, weigh_root
 
 _OVERTAKEN: Final = "another has taken effect since; propose it again"
+_NOTHING: Final = "what it follows is not in force; propose it again"
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,8 @@ def proposal_name(signed: Manifest | Root) -> str:
 
 
 def list_proposals(registry: Registry, trusted: TrustedMetadata, current: Current | None) -> list[Proposal]:
-    """Return every proposal, roots first. Raises TrustError for a file that is none, or for too many files."""
-    proposals, refused = look_through_proposals(registry, trusted, current)
-    for error in refused.values():
-        raise error
-    return proposals
+    """Return every proposal, roots first, without files that are none. Raises TrustError for too many files."""
+    return look_through_proposals(registry, trusted, current)[0]
 
 
 def look_through_proposals(
@@ -92,24 +90,38 @@ def look_through_proposals(
                 manifests[name] = stored
         except TrustError as error:
             refused[name] = error
-    coming = [proposal.under for proposal in roots if not proposal.stale]
     proposals = list(roots)
+    follows = _what_is_followed(registry, current) if manifests else ()
     for name, stored in manifests.items():
         try:
-            proposals.append(_read_manifest(trusted, coming, current, *stored, name))
+            proposals.append(_read_manifest(trusted, roots, follows, *stored, name))
         except TrustError as error:
             refused[name] = error
     return proposals, refused
 
 
-def find_proposal(proposals: Sequence[Proposal], digest: str) -> Proposal:
-    """Return the proposal whose digest begins so. Raises UsageError if there is not exactly one."""
+def find_proposal(proposals: Sequence[Proposal], refused: Mapping[str, TrustError], digest: str) -> Proposal:
+    """Return the proposal whose digest begins so.
+
+    Raises UsageError if there is not exactly one, and TrustError if a file of that name is none.
+    """
     found = [proposal for proposal in proposals if proposal.digest.startswith(digest)]
     if len(found) != 1:
+        for name, error in refused.items():
+            if digest and name.startswith(f"{PROPOSED}/{digest}"):
+                raise error
         names = ", ".join(f"{proposal.digest[:12]} ({proposal.title})" for proposal in proposals) or "none"
         begin = f"begin with {digest!r}" if digest else "are there, so name one"
         raise UsageError(f"{len(found)} proposals {begin}; there are: {names}")
     return found[0]
+
+
+def _what_is_followed(registry: Registry, current: Current | None) -> tuple[Previous | None, ...]:
+    """Return what a proposed manifest may name as the one before: one thing, or nothing if that cannot be trusted."""
+    if current is not None:
+        return (current.previous,)
+    begun = registry.store.has(MANIFEST) or registry.store.entries(HISTORY)
+    return () if begun else (None,)
 
 
 def _read_root(trusted: TrustedMetadata, data: bytes, tag: str, name: str) -> Proposal:
@@ -117,32 +129,45 @@ def _read_root(trusted: TrustedMetadata, data: bytes, tag: str, name: str) -> Pr
     version = read_envelope(data, name).signed.get("version")
     before = next((root for root in trusted.roots[:-1] if root.version + 1 == version), trusted.root)
     root, weight = weigh_root(data, name, before)
+    if not set(weight.keyids) & set(before.roles.root.keyids):
+        raise TrustError(
+            f"{name}: signed by none of the root keys of {root_name(before.version)}, so nobody has proposed it; "
+            f"delete it",
+            Reason.UNDER_SIGNED,
+        )
     return _named(name, Proposal(root, weight, root, data, tag, "" if before is trusted.root else _OVERTAKEN))
 
 
 def _read_manifest(
-    trusted: TrustedMetadata, coming: Sequence[Root], current: Current | None, data: bytes, tag: str, name: str
+    trusted: TrustedMetadata,
+    proposed: Sequence[Proposal],
+    follows: Sequence[Previous | None],
+    data: bytes,
+    tag: str,
+    name: str,
 ) -> Proposal:
     """Read a proposed manifest: for the last root, for a proposed one, or for one that was replaced."""
-    refused: TrustError | None = None
-    follows = None if current is None else current.previous
-    anew = read_envelope(data, name).signed.get("action") in {ROTATE, RESTORE}
-    candidates = [*coming, trusted.root] if anew else [trusted.root, *coming]
-    for root in (*candidates, *reversed(trusted.roots[:-1])):
-        try:
-            manifest, weight = weigh_manifest(data, name, root)
-        except TrustError as error:
-            if error.reason is not Reason.UNKNOWN_KEY:
-                raise
-            refused = refused or error
-            continue
-        stale = ""
-        if root in trusted.roots[:-1]:
-            stale = f"signed by keys of {root_name(root.version)}, which has been replaced; propose it again"
-        elif manifest.previous != follows and not (root is not trusted.root and manifest.action == RESTORE):
-            stale = _OVERTAKEN
-        return _named(name, Proposal(manifest, weight, root, data, tag, stale))
-    raise refused or TrustError(f"{name}: signed by nobody", Reason.UNDER_SIGNED)
+    ref = read_envelope(data, name).signed.get("root")
+    digest = ref.get("sha256") if isinstance(ref, dict) else None
+    for proposal in proposed:
+        if proposal.digest == digest:
+            manifest, weight = weigh_manifest(data, name, proposal.under)
+            goes_on = manifest.previous in follows or manifest.action == RESTORE
+            stale = proposal.stale or ("" if goes_on else _OVERTAKEN)
+            return _named(name, Proposal(manifest, weight, proposal.under, data, tag, stale))
+    made_under = next((root for root in trusted.roots if signed_digest(root) == digest), None)
+    if made_under is None:
+        raise TrustError(f"{name}: made under a root that is neither there nor proposed; delete it", Reason.WRONG_ROOT)
+    try:
+        manifest, weight = weigh_manifest(data, name, trusted.root)
+    except TrustError as error:
+        if error.reason is not Reason.UNKNOWN_KEY or made_under is trusted.root:
+            raise
+        manifest, weight = weigh_manifest(data, name, made_under)
+        stale = f"signed by keys of {root_name(made_under.version)}, which has been replaced; propose it again"
+        return _named(name, Proposal(manifest, weight, made_under, data, tag, stale))
+    stale = "" if manifest.previous in follows else (_OVERTAKEN if follows else _NOTHING)
+    return _named(name, Proposal(manifest, weight, trusted.root, data, tag, stale))
 
 
 def _named(name: str, proposal: Proposal) -> Proposal:

@@ -25,13 +25,15 @@ from model_registry.content import Content, ModelVersion
 from model_registry.errors import ArtifactError, Reason, TrustError
 from model_registry.files import read_given
 from model_registry.folder_store import FolderStore
-from model_registry.manifest import MANIFEST, PROPOSED, Manifest, Previous
+from model_registry.manifest import HISTORY, MANIFEST, PROPOSED, Manifest, Previous, RootRef
 from model_registry.root import Root, root_name
 from model_registry.shapes import parse_time
 from model_registry.store import Store, Stored
 from model_registry.trust import TrustedMetadata, weigh_manifest
 
 MAX_PROPOSALS: Final = 64  # that are looked at
+# Bytes of proposals that a reader looks through who found no good manifest: some two hundred, or seconds of junk.
+_MOST_PROPOSED: Final = 4 << 20
 _TRIES: Final = 8  # to read while others write
 _PROPOSAL: Final = re.compile(r"[0-9a-f]{64}\.json")
 
@@ -53,7 +55,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Current:
-    """The manifest in force, the bytes of its file, and the tag of what lies in its place.
+    """The manifest in force, the bytes of its file, and the tag of what lies in its place (None: nothing does).
 
     ``in_place`` is false where a rotation of keys was interrupted after the new root and before the new manifest,
     which then still waits among the proposals.
@@ -61,7 +63,7 @@ class Current:
 
     manifest: Manifest
     data: bytes
-    tag: str
+    tag: str | None
     in_place: bool
 
     @property
@@ -73,9 +75,9 @@ class Current:
 class Registry:
     """The registry in one place: a folder, or an ``s3://bucket/prefix``."""
 
-    def __init__(self, location: str | Path) -> None:
+    def __init__(self, location: str | Path | Store) -> None:
         """Name the place; it is read when something is asked of it. Raises UsageError for a URL of another kind."""
-        self.store = open_store(location)
+        self.store = open_store(location) if isinstance(location, str | Path) else location
         self.location = str(self.store)
         self.pending: dict[str, bytes] = {}
 
@@ -114,8 +116,6 @@ class Registry:
         """
         trusted, current = self.current(root=root, min_version=min_version, now=now, state_dir=state_dir)
         manifest = current.manifest
-        if state_dir is not None:
-            seen.remember(state_dir, trusted.root, manifest.version)
         content = manifest.content
         models, refused = {}, {}
         for name in content.models:
@@ -126,7 +126,7 @@ class Registry:
                 models[name] = open_artifact(name, version, self.target(manifest, version.artifact))
             except TrustError as error:
                 refused[name] = str(error)
-        return Loaded(
+        loaded = Loaded(
             version=manifest.version,
             expires=parse_time(manifest.expires, MANIFEST),
             content=content,
@@ -137,6 +137,9 @@ class Registry:
             ensemble=self.target(manifest, content.ensemble),
             root_from_registry=root is None,
         )
+        if state_dir is not None:
+            seen.remember(state_dir, trusted.root, manifest)
+        return loaded
 
     def manifest(self, *, root: Path | None = None, now: datetime | None = None) -> Manifest:
         """Return the manifest, its signatures verified, even if it or the root has expired. Raises TrustError."""
@@ -154,7 +157,7 @@ class Registry:
         """Walk the roots and verify the manifest; if somebody writes meanwhile, begin again. Raises TrustError."""
         for _ in range(_TRIES):
             trusted = self.trusted_roots(root, now)
-            stored = self.store.read(MANIFEST, canonical.MAX_METADATA)
+            stored = self.stored_manifest()
             try:
                 return trusted, self.accept(
                     trusted, stored, min_version=min_version, state_dir=state_dir, allow_expired=allow_expired
@@ -167,8 +170,8 @@ class Registry:
     def trusted_roots(self, root: Path | None = None, now: datetime | None = None) -> TrustedMetadata:
         """Walk the roots, from ``root`` or the registry's first to the last there is. Raises TrustError."""
         now = now or datetime.now(UTC)
+        self.require()
         if root is None:
-            self.require()
             name = root_name(1)
             data = self.store.read(name, canonical.MAX_METADATA).data
             trusted = TrustedMetadata(data, name, reference_time=now, version=1)
@@ -178,29 +181,47 @@ class Registry:
             trusted.update_root(self.store.read(name, canonical.MAX_METADATA).data, name)
         return trusted
 
+    def stored_manifest(self) -> Stored | None:
+        """Return what lies in the manifest's place, not verified; None if nothing. Raises TrustError for a link."""
+        try:
+            return self.store.read(MANIFEST, canonical.MAX_METADATA)
+        except TrustError as error:
+            if error.reason is not Reason.MISSING:
+                raise
+            return None
+
     def accept(
         self,
         trusted: TrustedMetadata,
-        stored: Stored,
+        stored: Stored | None,
         *,
         min_version: int = 0,
         state_dir: Path | None = None,
         allow_expired: bool = False,
     ) -> Current:
         """Verify the manifest under the roots already trusted; the arguments are :meth:`load`'s. Raises TrustError."""
-        if state_dir is not None:
-            min_version = max(min_version, seen.oldest_accepted(state_dir, trusted.root))
-        data = stored.data
+        before = None if state_dir is None else seen.recall(state_dir)
+        if before is not None and state_dir is not None:
+            before.check_roots(state_dir, trusted.roots)
+        data = None if stored is None else stored.data
         try:
+            if data is None:
+                raise TrustError(
+                    f"{MANIFEST}: missing in {self.location}; publish one, or if there was one restore it from "
+                    f"{HISTORY}/",
+                    Reason.MISSING,
+                )
             manifest = trusted.update_manifest(data, min_version=min_version, allow_expired=allow_expired)
         except TrustError as error:
-            signed = error.reason in {Reason.OLDER_VERSION, Reason.EXPIRED}
-            waiting = None if signed or trusted.root.version == 1 else self._interrupted(trusted.root)
-            if waiting is None:
+            good = error.reason in {Reason.OLDER_VERSION, Reason.EXPIRED}
+            data = None if good or trusted.root.version == 1 else self._interrupted(trusted.root)
+            if data is None:
                 raise
-            data = waiting
             manifest = trusted.update_manifest(data, min_version=min_version, allow_expired=allow_expired)
-        return Current(manifest, data, stored.tag, in_place=data is stored.data)
+        if before is not None:
+            before.check_manifest(manifest)
+        in_place = stored is not None and data is stored.data
+        return Current(manifest, data, None if stored is None else stored.tag, in_place)
 
     def target(self, manifest: Manifest, path: str) -> bytes:
         """Return a blob of the manifest, verified. Raises TrustError."""
@@ -219,22 +240,24 @@ class Registry:
         entries = self.store.entries(PROPOSED)
         return [f"{PROPOSED}/{entry.name}" for entry in entries if _PROPOSAL.fullmatch(entry.name)]
 
-    def _moved_on(self, root: Root, stored: Stored) -> bool:
-        return (
-            self.store.has(root_name(root.version + 1))
-            or self.store.read(MANIFEST, canonical.MAX_METADATA).tag != stored.tag
-        )
+    def _moved_on(self, root: Root, stored: Stored | None) -> bool:
+        if self.store.has(root_name(root.version + 1)):
+            return True
+        again = self.stored_manifest()
+        return (again and again.tag) != (stored and stored.tag)
 
     def _interrupted(self, root: Root) -> bytes | None:
         """Return the manifest that a rotation to this root had ready, if it came no further than the root."""
         found: dict[int, bytes] = {}
+        left = _MOST_PROPOSED
         for name in self.proposed()[:MAX_PROPOSALS]:
             try:
-                data = self.store.read(name, canonical.MAX_METADATA).data
+                data = self.store.read(name, min(left, canonical.MAX_METADATA)).data
+                left -= len(data)
                 manifest, weight = weigh_manifest(data, name, root)
             except TrustError:  # a proposal for another root, or junk: `tidegate registry verify` names it
                 continue
-            if weight.complete:
+            if weight.complete and manifest.root == RootRef.of(root):
                 found[manifest.version] = data
         return found[max(found)] if found else None
 

@@ -19,16 +19,22 @@ _UNSEEN: Final = (
 )
 _LONGEST: Final = 300  # characters of somebody else's that a message quotes
 
+# What is left to parse_time is whether the month has such a day.
+_DATE: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+
 Hex32 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Hex64 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{128}\Z")]
-Positive = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+LAST_VERSION: Final = 2**53  # beyond it, not every reader of JSON reads an integer exactly
+
+Positive = Annotated[int, msgspec.Meta(ge=1, le=LAST_VERSION)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=LAST_VERSION)]
 Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._:@+/-]{0,127}\Z")]
 ModelName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,63}\Z")]
 Text = Annotated[str, msgspec.Meta(pattern=rf"\A[^{_UNSEEN}]*\Z", max_length=1000)]
 BlobPath = Annotated[str, msgspec.Meta(pattern=r"\Ablobs/[0-9a-f]{64}\Z")]
 DecimalText = Annotated[str, msgspec.Meta(pattern=r"\A-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z", max_length=400)]
-UtcTime = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")]
+UtcTime = Annotated[str, msgspec.Meta(pattern=rf"\A{_DATE}T{_TIME}Z\Z")]
 SpecVersion = Annotated[str, msgspec.Meta(pattern=r"\A1\.[0-9]{1,4}\.[0-9]{1,4}\Z")]
 
 

@@ -9,7 +9,8 @@ order, and hands over their bytes.
   predecessor *and* by its own, each at their threshold. An expired root may introduce its successor, but an expired
   last root introduces nothing more.
 * The manifest must be signed by the targets keys of the last root, at their threshold; then it is read; then its
-  version and expiry are looked at. Once it is accepted, no root can follow.
+  version and expiry are looked at, and that it names one of these roots as the one that it was made under. Once it is
+  accepted, no root can follow.
 
 (One exception to :mod:`model_registry.signatures`: a first root later than version 1 bears signatures of
 predecessors that this verifier never sees.)
@@ -26,7 +27,7 @@ from model_registry.errors import Reason, TrustError
 from model_registry.manifest import MANIFEST, Manifest, parse_manifest
 from model_registry.root import Root, parse_root, root_name
 from model_registry.shapes import format_time, parse_time
-from model_registry.signatures import Weight, read_envelope, require_quorums, weigh
+from model_registry.signatures import Weight, read_envelope, require_quorums, signed_digest, weigh
 
 
 class TrustedMetadata:
@@ -69,6 +70,7 @@ class TrustedMetadata:
         if not allow_expired:
             self.check_root_expiry()
         manifest = read_manifest(data, MANIFEST, self.root)
+        self._check_root_of(manifest)
         if manifest.version < min_version:
             raise TrustError(
                 f"{MANIFEST}: version {manifest.version} is older than {min_version}, the oldest that is accepted; "
@@ -83,6 +85,16 @@ class TrustedMetadata:
             check_expiry(manifest.expires, self.reference_time, MANIFEST, "publish a new version")
         self.manifest = manifest
         return manifest
+
+    def _check_root_of(self, manifest: Manifest) -> None:
+        """Raise TrustError if a manifest was made under a root that is not there, or another of its number."""
+        ref = manifest.root
+        if ref.version > self.root.version:
+            raise TrustError(
+                f"{MANIFEST}: made under {root_name(ref.version)}, which is not there; restore it", Reason.WRONG_ROOT
+            )
+        if any(root.version == ref.version and signed_digest(root) != ref.sha256 for root in self.roots):
+            raise TrustError(f"{MANIFEST}: made under another {root_name(ref.version)}", Reason.WRONG_ROOT)
 
     def check_root_expiry(self) -> None:
         """Raise TrustError if the last root has expired."""

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from flows.catalogue import catalogue_digest
-from model_registry import canonical
+from model_registry import canonical, seen
 from model_registry.blobs import FOLDER, read_blob
 from model_registry.content import ModelVersion
 from model_registry.errors import Reason, TrustError
@@ -68,7 +68,7 @@ def verify_registry(
     """
     with registry.store.reading():
         verifier = _Verifier(registry, now or datetime.now(UTC))
-        trusted = verifier.roots(root)
+        trusted = verifier.roots(root, state_dir)
         current = trusted and verifier.manifest(trusted, min_version, state_dir)
         if trusted and current:
             older = verifier.history(trusted, current)
@@ -85,8 +85,8 @@ class _Verifier:
         self._now = now
         self._accounted = {LOCK, FOLDER, HISTORY, PROPOSED}
 
-    def roots(self, given: Path | None) -> TrustedMetadata | None:
-        """Walk the registry's own roots from the first to the last; the one that was given must be among them."""
+    def roots(self, given: Path | None, state_dir: Path | None) -> TrustedMetadata | None:
+        """Walk the registry's own roots from the first to the last; given and seen ones must be among them."""
         pinned, pin = 0, b""
         if given is not None:
             try:
@@ -108,6 +108,9 @@ class _Verifier:
             name = root_name(version - 1)
             if trusted is not None:
                 trusted.check_root_expiry()
+                before = None if state_dir is None else seen.recall(state_dir)
+                if before is not None and state_dir is not None:
+                    before.check_roots(state_dir, trusted.roots)
         except TrustError as error:
             self._failed(name, error)
             return None
@@ -126,7 +129,7 @@ class _Verifier:
         """Verify the manifest under the last root."""
         self._accounted.add(MANIFEST)
         try:
-            stored = self._registry.store.read(MANIFEST, canonical.MAX_METADATA)
+            stored = self._registry.stored_manifest()
             current = self._registry.accept(trusted, stored, min_version=min_version, state_dir=state_dir)
         except TrustError as error:
             self._failed(MANIFEST, error)

@@ -1,5 +1,7 @@
 """Everything that Dagster shows and runs; ``workspace.yaml`` points here."""
 
+import os
+
 import dagster as dg
 
 from orchestration.defs.data import assets as data_assets
@@ -22,7 +24,9 @@ def definitions(registry: str, keys: str, store: str) -> dg.Definitions:
         schedules=[nightly_retraining],
         resources={
             "io_manager": FileStore(folder=store),
-            "signing": SigningRegistry(registry_folder=registry, keys_folder=keys),
+            "signing": SigningRegistry(
+                registry_folder=registry, keys_folder=keys, state_folder=os.environ.get("TIDEGATE_STATE")
+            ),
         },
     )
 

@@ -12,7 +12,7 @@ import dagster as dg
 from flows.errors import TidegateError
 from model_registry.content import Slot
 from model_registry.errors import GateError
-from model_registry.private_keys.key_files import load_signer
+from model_registry.private_keys.key_files import load_signer, pinned_root
 from model_registry.registry import Registry
 from orchestration.definitions import definitions
 from orchestration.defs.release.assets import Destination
@@ -48,7 +48,7 @@ def run_training(
         TidegateError: a step failed for another reason, or there is no registry or key to begin with.
     """
     # What would fail after minutes of training is asked first, and so is a passphrase.
-    root = Registry(registry).trusted_roots().root
+    root = Registry(registry).trusted_roots(pinned_root(keys)).root
     load_signer(keys, "targets", root.role("targets").keyids)
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
@@ -85,8 +85,8 @@ def run_training(
         raise TidegateError("the job ended without publishing; look at the run in the Dagster UI")
     metadata = published.asset_materialization.metadata
     # The model cards are left to `tidegate registry show`.
-    told = {name: entry.value for name, entry in metadata.items() if not isinstance(entry, dg.MarkdownMetadataValue)}
-    return {"run_id": run_id, **told}
+    figures = {name: entry.value for name, entry in metadata.items() if not isinstance(entry, dg.MarkdownMetadataValue)}
+    return {"run_id": run_id, **figures}
 
 
 def _tell(event: dg.DagsterEvent, say: Callable[[str], None]) -> None:

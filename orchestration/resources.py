@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from model_registry.keys import Signer
-from model_registry.private_keys.key_files import load_signer
+from model_registry.private_keys.key_files import load_signer, pinned_root
 from model_registry.registry import Registry
 
 VAR = Path("var")
@@ -19,17 +19,26 @@ class SigningRegistry(dg.ConfigurableResource):  # type: ignore[type-arg]  # the
 
     registry_folder: str
     keys_folder: str
+    state_folder: str | None = None
 
     def open(self) -> Registry:
         """Return the registry."""
         return Registry(self.registry_folder)
+
+    def root(self) -> Path | None:
+        """Return the first root to trust: the one that was made with the keys."""
+        return pinned_root(Path(self.keys_folder))
+
+    def state(self) -> Path | None:
+        """Return the folder with the newest registry seen, so that nobody has an old one built upon."""
+        return None if self.state_folder is None else Path(self.state_folder)
 
     def signer(self) -> Signer:
         """Read the targets key that the registry's root knows. Raises TidegateError when there is none to be had.
 
         Dagster's own runs have no terminal: there an encrypted key needs its passphrase in a file or a variable.
         """
-        root = self.open().trusted_roots().root
+        root = self.open().trusted_roots(self.root()).root
         return load_signer(Path(self.keys_folder), "targets", root.role("targets").keyids)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from flows.errors import UsageError
-from model_registry.commands.options import json_option, keys_option, registry_option, root_option
+from model_registry.commands.options import Writer, json_option, writer_options
 from model_registry.commands.printing import print_json
 from model_registry.content import SLOTS, Content, Slot
 from model_registry.history import walk_history
@@ -32,19 +32,15 @@ _reason_option = click.option("--reason", default="", metavar="TEXT", help="Why;
     help="Validity of the manifest.",
 )
 @_reason_option
-@root_option
-@keys_option
-@registry_option
+@writer_options
 @json_option
-def registry_publish(days: int, reason: str, root: Path | None, keys_dir: Path, registry: str, as_json: bool) -> None:
+def registry_publish(days: int, reason: str, writer: Writer, as_json: bool) -> None:
     """Publish the present content again.
 
     As the next version, to renew its expiry. Where the root asks for more than one signature, the new version is
     only proposed; others sign it by `sign`.
     """
-    published = _publish(
-        registry, lambda content: content, keys_dir, "refresh", reason, root, valid_for=timedelta(days=days)
-    )
+    published = _publish(writer, lambda content: content, "refresh", reason, valid_for=timedelta(days=days))
     _tell(published, "the same content", as_json)
 
 
@@ -53,27 +49,14 @@ def registry_publish(days: int, reason: str, root: Path | None, keys_dir: Path, 
 @click.option("--version", type=click.IntRange(1), help="Version number; the challenger if left out.")
 @click.option("--to", "slot", type=click.Choice(SLOTS), default="champion", show_default=True, help="The slot to fill.")
 @_reason_option
-@root_option
-@keys_option
-@registry_option
+@writer_options
 @json_option
-def registry_promote(
-    model: str,
-    version: int | None,
-    slot: Slot,
-    reason: str,
-    root: Path | None,
-    keys_dir: Path,
-    registry: str,
-    as_json: bool,
-) -> None:
+def registry_promote(model: str, version: int | None, slot: Slot, reason: str, writer: Writer, as_json: bool) -> None:
     """Put a version of MODEL into a slot.
 
     Unless told otherwise the challenger becomes champion. Exit code 4 for a champion that did not pass all its gates.
     """
-    published = _publish(
-        registry, lambda content: promote(content, model, version, slot), keys_dir, "promote", reason, root
-    )
+    published = _publish(writer, lambda content: promote(content, model, version, slot), "promote", reason)
     _tell(published, f"{model}: {slot} is " + (f"version {version}" if version else "the challenger"), as_json)
 
 
@@ -82,19 +65,10 @@ def registry_promote(
 @click.option("--version", type=click.IntRange(1), help="Version of MODEL; the champion before if left out.")
 @click.option("--manifest", type=click.IntRange(1), help="Without MODEL: go back to all that this manifest said.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the manifest for good.")
-@root_option
-@keys_option
-@registry_option
+@writer_options
 @json_option
 def registry_rollback(
-    model: str | None,
-    version: int | None,
-    manifest: int | None,
-    reason: str,
-    root: Path | None,
-    keys_dir: Path,
-    registry: str,
-    as_json: bool,
+    model: str | None, version: int | None, manifest: int | None, reason: str, writer: Writer, as_json: bool
 ) -> None:
     """Go back to an older model or manifest.
 
@@ -103,33 +77,38 @@ def registry_rollback(
     """
     if (model is None) == (manifest is None) or (manifest and version):
         raise UsageError("give MODEL, if you like with --version, or else --manifest")
-    source = Registry(registry)
+    source = Registry(writer.registry)
     if model is None:
-        old = _kept(source, root, manifest or 0)
-        published = _publish(registry, lambda content: go_back(content, old), keys_dir, "rollback", reason, root)
+        old = _kept(source, writer.root, manifest or 0)
+        published = _publish(writer, lambda content: go_back(content, old), "rollback", reason)
         _tell(published, f"all as in manifest version {manifest}", as_json)
         return
-    number = version or champion_before(_contents(source, root), model)
-    published = _publish(
-        registry, lambda content: roll_back(content, model, number), keys_dir, "rollback", reason, root
-    )
+    number = version or champion_before(_contents(source, writer.root), model)
+    published = _publish(writer, lambda content: roll_back(content, model, number), "rollback", reason)
     _tell(published, f"{model}: champion is version {number}", as_json)
 
 
 def _publish(
-    registry: str,
+    writer: Writer,
     edit: Callable[[Content], Content],
-    keys_dir: Path,
     action: str,
     reason: str,
-    root: Path | None,
     *,
     valid_for: timedelta = MANIFEST_VALIDITY,
 ) -> Published:
-    target = Registry(registry)
-    keyids = target.trusted_roots(root).root.roles.targets.keyids
-    signer = load_signer(keys_dir, "targets", keyids)
-    return publish(target, edit, signer, run_id=RUN_ID, action=action, reason=reason, valid_for=valid_for, root=root)
+    registry = Registry(writer.registry)
+    keyids = registry.trusted_roots(writer.root).root.roles.targets.keyids
+    return publish(
+        registry,
+        edit,
+        load_signer(writer.keys, "targets", keyids),
+        run_id=RUN_ID,
+        action=action,
+        reason=reason,
+        valid_for=valid_for,
+        root=writer.root,
+        state_dir=writer.state,
+    )
 
 
 def _contents(source: Registry, root: Path | None) -> list[Content]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from model_registry.private_keys.key_files import pinned_root
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -49,6 +53,43 @@ def root_option(command: Command) -> Command:
     )(command)
 
 
+def state_option(command: Command) -> Command:
+    """Give a command ``--state DIR`` as the argument ``state``."""
+    return click.option(
+        "--state",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="TIDEGATE_STATE",
+        show_envvar=True,
+        help="Folder with the newest registry seen, so that no older one is taken.",
+    )(command)
+
+
 def json_option(command: Command) -> Command:
     """Give a command ``--json`` as the argument ``as_json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who changes which registry: its location, the folder of keys, the first root to trust, what was seen before."""
+
+    registry: str
+    keys: Path
+    root: Path | None
+    state: Path | None
+
+
+def writer_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command what writers need as the argument ``writer``; the root beside the keys is the one to trust."""
+
+    @registry_option
+    @keys_option
+    @root_option
+    @state_option
+    @wraps(command)
+    def collected(
+        *args: Any, registry: str, keys_dir: Path, root: Path | None, state: Path | None, **kwargs: Any
+    ) -> Any:
+        return command(*args, writer=Writer(registry, keys_dir, root or pinned_root(keys_dir), state), **kwargs)
+
+    return collected

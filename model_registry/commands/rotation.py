@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import click
 
 from flows.errors import UsageError
-from model_registry.commands.options import json_option, keys_option, registry_option
+from model_registry.commands.options import Writer, json_option, writer_options
 from model_registry.commands.printing import print_json
 from model_registry.keys import ROLES, PublicKey, Role, Signer
+from model_registry.manifest import history_name
 from model_registry.private_keys.key_files import load_signer, stored_keys, write_key
 from model_registry.private_keys.passphrases import new_passphrase
 from model_registry.private_keys.private_files import write_new
@@ -19,7 +21,7 @@ from model_registry.private_keys.public_files import public_file_bytes, read_pub
 from model_registry.registry import Registry
 from model_registry.root import Root
 from model_registry.writing.creation import ROOT_VALIDITY
-from model_registry.writing.rotation import RootChange, Rotated, rotate
+from model_registry.writing.rotation import Restore, RootChange, Rotated, find_kept, known, rotate
 
 RUN_ID = "by-hand"
 
@@ -34,10 +36,10 @@ RUN_ID = "by-hand"
     "--days", type=click.IntRange(1, 36500), default=ROOT_VALIDITY.days, show_default=True, help="Validity of the root."
 )
 @click.option("--restore", type=click.IntRange(1), metavar="VERSION", help="Go back to this manifest of the history.")
+@click.option("--sha256", metavar="DIGEST", help="That manifest's SHA-256, from `registry history --json`.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; kept in a manifest that is signed anew.")
 @click.option("--unencrypted", is_flag=True, help="Store new private keys without a passphrase.")
-@keys_option
-@registry_option
+@writer_options
 @json_option
 def keys_rotate(
     roles: tuple[Role, ...],
@@ -47,25 +49,26 @@ def keys_rotate(
     renew: bool,
     days: int,
     restore: int | None,
+    sha256: str | None,
     reason: str,
     unencrypted: bool,
-    keys_dir: Path,
-    registry: str,
+    writer: Writer,
     as_json: bool,
 ) -> None:
     """Sign the next root: with a new key of your own for each role named, or with keys added and removed.
 
     Old and new root keys must sign it; where yours are too few it is proposed, and others sign by `tidegate registry
     sign`. The old keys count for nothing once it is in force. After a theft of a targets key, --restore goes back to a
-    manifest from before, since the present one may be the thief's.
+    manifest from before, since the present one may be the thief's. So may be the kept ones: know it by its SHA-256.
     """
     if not (roles or add or remove or threshold or renew):
         raise UsageError("say what to rotate: root, targets, --add, --remove, --threshold or --renew")
-    target = Registry(registry)
-    root = target.trusted_roots().root
-    own = {role: load_signer(keys_dir, role, root.role(role).keyids) for role in roles}
-    signers = [own.get("root") or load_signer(keys_dir, "root", root.roles.root.keyids)]
-    holders = {role: root.holders[signer.keyid] for role, signer in own.items()}
+    target, keys_dir = Registry(writer.registry), writer.keys
+    last = target.trusted_roots(writer.root).root
+    back = None if restore is None else _chosen(target, restore, sha256, writer.root)
+    own = {role: load_signer(keys_dir, role, last.role(role).keyids) for role in roles}
+    signers = [own.get("root") or load_signer(keys_dir, "root", last.roles.root.keyids)]
+    holders = {role: last.holders[signer.keyid] for role, signer in own.items()}
     new = _make_keys(keys_dir, holders, unencrypted)
     change = RootChange(
         add=[
@@ -74,15 +77,43 @@ def keys_rotate(
         ],
         remove=[
             *((role, signer.keyid) for role, signer in own.items()),
-            *(_removed(text, root) for text in remove),
+            *(_removed(text, last) for text in remove),
         ],
         thresholds=dict(_threshold(text) for text in threshold),
     )
-    signers += [*new.values(), *_other_targets(keys_dir, root, new, change)]
+    signers += [*new.values(), *_other_targets(keys_dir, last, new, change)]
     rotated = rotate(
-        target, change, signers, run_id=RUN_ID, reason=reason, restore=restore, valid_for=timedelta(days=days)
+        target,
+        change,
+        signers,
+        run_id=RUN_ID,
+        reason=reason,
+        restore=back,
+        valid_for=timedelta(days=days),
+        root=writer.root,
     )
     _tell(rotated, [_path(keys_dir, role, signer) for role, signer in new.items()], as_json)
+
+
+def _chosen(target: Registry, version: int, sha256: str | None, root: Path | None) -> Restore:
+    """Return what to go back to, by the digest given, or else by asking whether what lies there is meant."""
+    kept = find_kept(target, version, root=root)
+    if sha256 is not None:
+        return known(kept, Restore(version, sha256))
+    signers = ", ".join(kept.signers.values())
+    click.echo(
+        f"{history_name(version)}, published {kept.manifest.published} by {signers}, run {kept.manifest.run_id}\n"
+        f"SHA-256 {kept.sha256}",
+        err=True,
+    )
+    for name in sorted(kept.manifest.content.models):
+        champion = kept.manifest.content.champion(name)
+        click.echo(f"  {name}: {champion.fingerprint if champion else 'no champion'}", err=True)
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError("nobody is there to say whether this is the right one; if it is, give its digest by --sha256")
+    if not click.confirm("Is this the one? A thief may have rewritten it; compare its SHA-256 with a copy", err=True):
+        raise UsageError("nothing was changed")
+    return Restore(version, kept.sha256)
 
 
 def _make_keys(keys_dir: Path, holders: dict[Role, str], unencrypted: bool) -> dict[Role, Signer]:

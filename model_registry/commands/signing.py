@@ -9,12 +9,12 @@ import click
 
 from flows.errors import UsageError
 from model_registry.blobs import read_blob
-from model_registry.commands.options import json_option, keys_option, registry_option, root_option
+from model_registry.commands.options import Writer, json_option, writer_options
 from model_registry.commands.printing import print_differences, print_json
 from model_registry.diffing import diff_contents
 from model_registry.errors import TrustError
 from model_registry.private_keys.key_files import load_signer
-from model_registry.proposals import Proposal, find_proposal, list_proposals
+from model_registry.proposals import Proposal, find_proposal, look_through_proposals
 from model_registry.registry import Current, Registry
 from model_registry.root import Root
 from model_registry.trust import TrustedMetadata
@@ -24,37 +24,36 @@ from model_registry.writing.signing import finish, sign_proposal
 @click.command("sign")
 @click.argument("proposal", default="")
 @click.option("--yes", is_flag=True, help="Sign without asking.")
-@root_option
-@keys_option
-@registry_option
+@writer_options
 @json_option
-def registry_sign(proposal: str, yes: bool, root: Path | None, keys_dir: Path, registry: str, as_json: bool) -> None:
+def registry_sign(proposal: str, yes: bool, writer: Writer, as_json: bool) -> None:
     """Add your signature to PROPOSAL.
 
     It is named by the beginning of its digest, and may be left out where it is the only one. Its files are verified
     first, its differences from what is in force are shown, and you are asked. With the last
     signature that the root asks for it takes effect.
     """
-    source = Registry(registry)
-    trusted, current = _look(source, root)
-    proposals = [p for p in list_proposals(source, trusted, current) if not p.stale]
+    source = Registry(writer.registry)
+    trusted, current = _look(source, writer.root)
+    found, refused = look_through_proposals(source, trusted, current)
+    proposals = [p for p in found if not p.stale]
     waiting = [p for p in proposals if not p.weight.complete]
     if not waiting and (proposals or (current is not None and not current.in_place)):
-        effects = finish(source, root=root)
+        effects = finish(source, root=writer.root)
         _tell_signed(None, effects, as_json)
         return
-    found = find_proposal(waiting, proposal)
+    chosen = find_proposal(waiting, refused, proposal)
     if not as_json:
-        _describe(source, found, trusted.root, current)
+        _describe(source, chosen, trusted.root, current)
     if not yes and (sys.stdin is None or not sys.stdin.isatty()):
         raise UsageError("not signed: nobody is there to be asked; once you have looked at it, give --yes")
     if not yes and not click.confirm("Sign this?", err=True):
         raise UsageError("not signed")
-    keyids = {*found.under.role(found.role).keyids}
-    if found.role == "root":
+    keyids = {*chosen.under.role(chosen.role).keyids}
+    if chosen.role == "root":
         keyids |= {*trusted.root.roles.root.keyids}
-    effects = sign_proposal(source, found.digest, load_signer(keys_dir, found.role, keyids), root=root)
-    _tell_signed(found, effects, as_json)
+    effects = sign_proposal(source, chosen.digest, load_signer(writer.keys, chosen.role, keyids), root=writer.root)
+    _tell_signed(chosen, effects, as_json)
 
 
 def _look(source: Registry, root: Path | None) -> tuple[TrustedMetadata, Current | None]:

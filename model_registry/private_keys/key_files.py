@@ -61,6 +61,17 @@ def public_file(keys: Path, role: Role) -> Path:
     return keys / f"{role}.pub"
 
 
+def root_copy(keys: Path) -> Path:
+    """Return where, in the folder ``keys``, the root lies that was made together with them."""
+    return keys / "root.json"
+
+
+def pinned_root(keys: Path) -> Path | None:
+    """Return that root if it is there: who signs trusts it, and not what the registry says is its first root."""
+    path = root_copy(keys)
+    return path if path.exists() else None
+
+
 def keep_apart(keys: Path, registry: str | Path) -> None:
     """Raise UsageError if the folder ``keys`` lies in a registry, where everybody may read."""
     if "://" not in str(registry) and keys.resolve().is_relative_to(Path(registry).resolve()):

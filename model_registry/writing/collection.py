@@ -71,7 +71,8 @@ def _unneeded(
         file = f"{HISTORY}/{entry.name}"
         if entry.kind == "file" and file not in kept and file not in before:
             yield Unneeded(file, "nothing in force leads to it")
-    for proposal in list_proposals(registry, trusted, current):
+    # Manifests before roots, as whoever tidies does.
+    for proposal in reversed(list_proposals(registry, trusted, current)):
         if proposal.stale:
             yield Unneeded(proposal.file, f"stale: {proposal.stale}")
         elif isinstance(proposal.signed, Manifest):

@@ -10,7 +10,8 @@ from flows.errors import TidegateError
 from model_registry.errors import ChangedError
 from model_registry.folder_store import LOCK, FolderStore
 from model_registry.keys import Role, Signer
-from model_registry.private_keys.key_files import create_keys, keep_apart
+from model_registry.private_keys.key_files import create_keys, keep_apart, root_copy
+from model_registry.private_keys.private_files import write_new
 from model_registry.registry import open_store
 from model_registry.root import make_root, root_name
 from model_registry.signatures import sign
@@ -29,7 +30,8 @@ def create_registry(
 ) -> dict[Role, Signer]:
     """Make new keys in the folder ``keys``, and a registry with their root and nothing else; return the signers.
 
-    The keys are encrypted by ``passphrase`` unless it is None; ``holder`` says for people who holds them.
+    A copy of the root stays with the keys, so that their owner need not take it from the registry. The keys are
+    encrypted by ``passphrase`` unless it is None; ``holder`` says for people who holds them.
 
     Raises UsageError if the keys would lie in the registry, and TidegateError, having written nothing, if there
     are keys or a registry already.
@@ -51,8 +53,10 @@ def create_registry(
             store.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TidegateError(f"{store}: cannot be made: {error.strerror}") from None
+    data = sign(root, signers["root"])
+    write_new(root_copy(keys), data, mode=0o644)
     try:
-        store.swap(root_name(1), sign(root, signers["root"]), None)
+        store.swap(root_name(1), data, None)
     except ChangedError:
         raise TidegateError(f"{store}: somebody else has just made a registry there; name an empty place") from None
     return signers

@@ -10,14 +10,16 @@ import hashlib
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
 from flows.errors import TidegateError
 from model_registry import canonical
-from model_registry.errors import ChangedError
-from model_registry.manifest import MANIFEST, PROPOSED, Manifest, history_name
+from model_registry.errors import ChangedError, TrustError
+from model_registry.manifest import HISTORY, MANIFEST, Manifest, history_name
+from model_registry.proposals import look_through_proposals
 from model_registry.registry import Current, Registry
 from model_registry.store import Store
 from model_registry.trust import TrustedMetadata
@@ -46,15 +48,19 @@ def exclusively(registry: Registry, work: Callable[[], T]) -> T:
     )
 
 
-def present(registry: Registry, root: Path | None, now: datetime) -> tuple[TrustedMetadata, Current | None]:
+def present(
+    registry: Registry, root: Path | None, now: datetime, state_dir: Path | None = None
+) -> tuple[TrustedMetadata, Current | None]:
     """Return the roots and the manifest to build upon, None before the first; finish a rotation that was interrupted.
 
-    Either may have expired. Raises TrustError if one of them cannot be trusted.
+    Either may have expired. Raises TrustError if one of them cannot be trusted, is older than what ``state_dir``
+    remembers, or if the manifest is gone.
     """
     trusted = registry.trusted_roots(root, now)
-    if not registry.store.has(MANIFEST):
+    stored = registry.stored_manifest()
+    if stored is None and not registry.store.entries(HISTORY):
         return trusted, None
-    current = registry.accept(trusted, registry.store.read(MANIFEST, canonical.MAX_METADATA), allow_expired=True)
+    current = registry.accept(trusted, stored, state_dir=state_dir, allow_expired=True)
     if not current.in_place:
         take_effect(registry.store, current.manifest, current.data, current.tag)
         return present(registry, root, now)
@@ -62,9 +68,8 @@ def present(registry: Registry, root: Path | None, now: datetime) -> tuple[Trust
 
 
 def was_in_force(store: Store, version: int, data: bytes) -> bool:
-    """Tell whether a manifest is or was in force, by what is kept. Raises TrustError if that cannot be read."""
-    name = history_name(version)
-    return store.has(name) and store.read(name, canonical.MAX_METADATA).data == data
+    """Tell whether a manifest is or was in force, by what is kept."""
+    return _kept(store, version) == data
 
 
 def take_effect(store: Store, manifest: Manifest, data: bytes, tag: str | None) -> None:
@@ -72,12 +77,36 @@ def take_effect(store: Store, manifest: Manifest, data: bytes, tag: str | None) 
 
     Raises ChangedError if the present manifest is another by now.
     """
-    previous = manifest.previous
-    if previous is not None and tag is not None and not store.has(history_name(previous.version)):
-        present = store.read(MANIFEST, canonical.MAX_METADATA).data
-        if hashlib.sha256(present).hexdigest() == previous.sha256:
-            store.put(history_name(previous.version), present)
+    if tag is not None and manifest.previous is not None:
+        _keep(store, manifest.previous.version, manifest.previous.sha256)
     store.swap(MANIFEST, data, tag)
-    store.put(history_name(manifest.version), data)
-    for entry in store.entries(PROPOSED):  # all of them would have followed the manifest that has just been replaced
-        store.remove(f"{PROPOSED}/{entry.name}")
+    with suppress(TidegateError):  # it is in force, whatever becomes of its copy: whoever follows keeps it before that
+        store.put(history_name(manifest.version), data)
+
+
+def tidy_proposals(registry: Registry, root: Path | None, now: datetime) -> None:
+    """Delete the proposals that can no longer take effect. What is left over harms nobody, so this never fails."""
+    with suppress(TidegateError):
+        if registry.proposed():
+            trusted, current = present(registry, root, now)
+            proposals, _ = look_through_proposals(registry, trusted, current)
+            # Manifests before roots: one for a root that nobody has proposed could not be told from a stranger's.
+            for proposal in reversed(proposals):
+                if proposal.stale:
+                    registry.store.remove(proposal.file)
+
+
+def _keep(store: Store, version: int, sha256: str) -> None:
+    """Keep the manifest in force, if it is the one with this digest and is not kept already."""
+    kept = _kept(store, version)
+    if kept is None or hashlib.sha256(kept).hexdigest() != sha256:
+        present = store.read(MANIFEST, canonical.MAX_METADATA).data
+        if hashlib.sha256(present).hexdigest() == sha256:
+            store.put(history_name(version), present)
+
+
+def _kept(store: Store, version: int) -> bytes | None:
+    try:
+        return store.read(history_name(version), canonical.MAX_METADATA).data
+    except TrustError:  # missing, or nothing that could be a manifest
+        return None

@@ -15,19 +15,19 @@ from typing import Final
 
 import msgspec
 
-from model_registry import canonical
+from model_registry import canonical, seen
 from model_registry.blobs import read_blob
 from model_registry.content import EMPTY, Content, check_slots
-from model_registry.errors import TrustError
+from model_registry.errors import Reason, TrustError
 from model_registry.keys import Signer
-from model_registry.manifest import MANIFEST, Hashes, Manifest, Target
+from model_registry.manifest import MANIFEST, RESTORE, Hashes, Manifest, RootRef, Target
 from model_registry.proposals import list_proposals, proposal_name
 from model_registry.registry import Current, Registry
 from model_registry.root import Root
-from model_registry.shapes import SPEC_VERSION, format_time
+from model_registry.shapes import LAST_VERSION, SPEC_VERSION, format_time
 from model_registry.signatures import Weight, sign, signed_digest
 from model_registry.trust import TrustedMetadata, check_expiry, weigh_manifest
-from model_registry.writing.effect import exclusively, present, take_effect, was_in_force
+from model_registry.writing.effect import exclusively, present, take_effect, tidy_proposals, was_in_force
 
 MANIFEST_VALIDITY: Final = timedelta(days=90)
 
@@ -60,13 +60,15 @@ def publish(
     reason: str = "",
     valid_for: timedelta = MANIFEST_VALIDITY,
     root: Path | None = None,
+    state_dir: Path | None = None,
     now: datetime | None = None,
 ) -> Published:
     """Publish ``edit(present content)`` as the next version; the first is 1.
 
     The first publication's edit starts from :data:`model_registry.content.EMPTY`. ``edit`` may be called again, with
     newer content, if somebody else publishes meanwhile. A present manifest that has expired is renewed so; one that
-    cannot be verified is not built upon. ``action`` and ``reason`` are kept in the manifest.
+    cannot be verified is not built upon, nor is one older than ``state_dir`` remembers. ``action`` and ``reason`` are
+    kept in the manifest.
 
     Raises TrustError for that, for a signer that the root does not know, and for content that a reader would refuse
     (a blob missing or changed, a slot without its version); then nothing has changed.
@@ -80,11 +82,19 @@ def publish(
             # An object store may report a conflict where ours took effect, and others have built upon it since.
             if was_in_force(registry.store, manifest.version, data):
                 return Published(manifest.version, signed_digest(manifest), 0)
-        trusted, current = present(registry, root, now)
+        trusted, current = present(registry, root, now, state_dir)
         trusted.check_root_expiry()
         content = edit(EMPTY if current is None else current.manifest.content)
         manifest = compose_manifest(
-            registry, content, current, run_id=run_id, action=action, reason=reason, now=now, expires=now + valid_for
+            registry,
+            content,
+            current,
+            trusted.root,
+            run_id=run_id,
+            action=action,
+            reason=reason,
+            now=now,
+            expires=now + valid_for,
         )
         data = sign(manifest, signer)
         weight = verified(data, trusted.root, now)
@@ -92,6 +102,9 @@ def publish(
         if weight.complete:
             attempted.append((manifest, data))
             take_effect(registry.store, manifest, data, None if current is None else current.tag)
+            tidy_proposals(registry, root, now)
+            if state_dir is not None:
+                seen.remember(state_dir, trusted.root, manifest)
         else:
             _propose(registry, trusted, current, manifest, weight, data)
         return Published(manifest.version, signed_digest(manifest), sum(weight.lacking.values()))
@@ -105,6 +118,7 @@ def compose_manifest(
     registry: Registry,
     content: Content,
     current: Current | None,
+    root: Root,
     *,
     run_id: str,
     action: str,
@@ -112,14 +126,23 @@ def compose_manifest(
     now: datetime,
     expires: datetime,
 ) -> Manifest:
-    """Return the manifest that would follow. Raises TrustError if its blobs are not there as they should be."""
+    """Return the manifest that would follow, under this root.
+
+    Raises TrustError if its blobs are not there as they should be, or if no version can follow.
+    """
+    if current is not None and current.manifest.version == LAST_VERSION and action != RESTORE:
+        raise TrustError(
+            f"{MANIFEST}: version {LAST_VERSION} is the last there can be, so a thief of a targets key has published "
+            f"it; replace that key and go back: tidegate keys rotate targets --restore VERSION",
+            Reason.MALFORMED,
+        )
     canonical.convert(msgspec.to_builtins(content, str_keys=True), Content, "the content to publish")
     check_slots(content, MANIFEST)
     known = {} if current is None else current.manifest.targets
     return Manifest(
         type="targets",
         spec_version=SPEC_VERSION,
-        version=1 if current is None else current.manifest.version + 1,
+        version=1 if current is None else min(current.manifest.version + 1, LAST_VERSION),
         expires=format_time(expires),
         targets=_look_up(registry, content, known),
         published=format_time(now),
@@ -127,6 +150,7 @@ def compose_manifest(
         action=action,
         reason=reason,
         previous=None if current is None else current.previous,
+        root=RootRef.of(root),
         content=content,
     )
 

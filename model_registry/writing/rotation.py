@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 
 from flows.errors import UsageError
 from model_registry import canonical
 from model_registry.errors import Reason, TrustError
-from model_registry.history import read_kept
+from model_registry.history import Kept, read_kept
 from model_registry.keys import ROLES, PublicKey, Role, Signer
 from model_registry.manifest import RESTORE, ROTATE, history_name
 from model_registry.proposals import proposal_name
 from model_registry.registry import Current, Registry
 from model_registry.root import Role as RoleKeys
-from model_registry.root import Root, compose_root
+from model_registry.root import Root, compose_root, root_name
 from model_registry.signatures import sign
 from model_registry.trust import TrustedMetadata, weigh_root
 from model_registry.writing.creation import ROOT_VALIDITY
@@ -41,6 +42,14 @@ class RootChange:
 
 
 @dataclass(frozen=True)
+class Restore:
+    """A kept manifest to go back to: its version, and the SHA-256 of its file, by which it is known."""
+
+    version: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Rotated:
     """What became of a rotation: what took effect, in words, and else which proposals wait for signatures."""
 
@@ -56,33 +65,43 @@ def rotate(
     *,
     run_id: str,
     reason: str = "",
-    restore: int | None = None,
+    restore: Restore | None = None,
     valid_for: timedelta = ROOT_VALIDITY,
+    root: Path | None = None,
     now: datetime | None = None,
 ) -> Rotated:
     """Sign the next root by those of ``signers`` that count for it, and put it in force or propose it.
 
-    Without changes it renews the root's expiry. ``restore`` is the version of a kept manifest whose content comes into
-    force again, in place of a present one that is not to be trusted, because a key was stolen.
+    Without changes it renews the root's expiry. ``restore`` names a kept manifest whose content comes into force
+    again, in place of a present one that is not to be trusted, because a key was stolen. ``root`` is the first root to
+    trust; without it the registry's own is.
 
     Raises UsageError for a change that makes no root, and when the manifest must be signed anew and no targets key is
-    at hand; TrustError if no root key is, or if the present manifest cannot be trusted and nothing is to be restored.
+    at hand; TrustError if no root key is, if the present manifest cannot be trusted and nothing is to be restored, or
+    if what is to be restored is not what was meant.
     """
     moment = now or datetime.now(UTC)
+    attempted: list[tuple[Root, bytes]] = []
 
     def work() -> Rotated:
-        trusted, current = _base(registry, restore, moment)
+        if attempted and _is_there(registry, *attempted[-1]):
+            # Others have published between the new root and its manifest, which readers find among the proposals.
+            present(registry, root, moment)
+            return Rotated(attempted[-1][0], [f"root version {attempted[-1][0].version}"], [])
+        trusted, current = _base(registry, restore, root, moment)
         successor = next_root(trusted.root, change, expires=moment + valid_for)
+        name = proposal_name(successor)
+        if not _among(signers, trusted.root.roles.root.keyids):
+            raise TrustError(f"{name}: no root key at hand signs it", Reason.UNDER_SIGNED)
         counting = {*trusted.root.roles.root.keyids, *successor.roles.root.keyids}
-        files = {proposal_name(successor): sign(successor, *_among(signers, counting))}
-        weigh_root(files[proposal_name(successor)], proposal_name(successor), trusted.root)
-        if not _among(signers, counting):
-            raise TrustError(f"{proposal_name(successor)}: no root key at hand signs it", Reason.UNDER_SIGNED)
+        files = {name: sign(successor, *_among(signers, counting))}
+        weigh_root(files[name], name, trusted.root)
         if current is not None and (restore is not None or not accepts(successor, current)):
             manifest = compose_manifest(
                 registry,
                 current.manifest.content,
                 current,
+                successor,
                 run_id=run_id,
                 action=ROTATE if restore is None else RESTORE,
                 reason=reason,
@@ -90,13 +109,14 @@ def rotate(
                 expires=moment + MANIFEST_VALIDITY,
             )
             if restore is not None:
-                manifest = msgspec.structs.replace(manifest, version=_free_version(registry, restore))
+                manifest = msgspec.structs.replace(manifest, version=_free_version(registry, restore.version))
             files[proposal_name(manifest)] = sign(manifest, *_targets_signers(signers, successor))
             write_blobs(registry, manifest)
-        # The root first: a manifest for a root that nobody has proposed would be signed by unknown keys.
-        for name, data in files.items():
-            registry.store.put(name, data)
-        in_force = put_in_force(registry, None, moment)
+        attempted.append((successor, files[name]))
+        # The root first: a manifest for a root that nobody has proposed could not be told from a stranger's.
+        for file, data in files.items():
+            registry.store.put(file, data)
+        in_force = put_in_force(registry, root, moment)
         return Rotated(successor, in_force, [] if in_force else list(files))
 
     return exclusively(registry, work)
@@ -126,17 +146,43 @@ def next_root(root: Root, change: RootChange, *, expires: datetime) -> Root:
     return compose_root(roles, keys, holders, version=root.version + 1, expires=expires)
 
 
-def _base(registry: Registry, restore: int | None, now: datetime) -> tuple[TrustedMetadata, Current | None]:
+def find_kept(registry: Registry, version: int, *, root: Path | None = None, now: datetime | None = None) -> Kept:
+    """Return a kept manifest to go back to. Raises TrustError if there is none, or no root accepts its signatures.
+
+    Its signatures may be a thief's, who has rewritten the past: whoever goes back to it has to know its SHA-256.
+    """
+    trusted = registry.trusted_roots(root, now)
+    name = history_name(version)
+    kept = read_kept(registry.store.read(name, canonical.MAX_METADATA).data, name, trusted.roots)
+    if kept.manifest.version != version:
+        raise TrustError(f"{name}: holds version {kept.manifest.version}", Reason.MALFORMED)
+    return kept
+
+
+def known(kept: Kept, restore: Restore) -> Restore:
+    """Return what is to be restored. Raises TrustError if the kept manifest is another."""
+    if kept.sha256 != restore.sha256:
+        raise TrustError(
+            f"{history_name(restore.version)}: its SHA-256 is {kept.sha256}, and not that of the one to go back to",
+            Reason.WRONG_DIGEST,
+        )
+    return restore
+
+
+def _base(
+    registry: Registry, restore: Restore | None, root: Path | None, now: datetime
+) -> tuple[TrustedMetadata, Current | None]:
     """Return the roots, and the manifest whose content goes on: the present one, or the kept one to be restored."""
     if restore is None:
-        return present(registry, None, now)
-    trusted = registry.trusted_roots(None, now)
-    name = history_name(restore)
-    data = registry.store.read(name, canonical.MAX_METADATA).data
-    kept = read_kept(data, name, trusted.roots)
-    if kept.manifest.version != restore:
-        raise TrustError(f"{name}: holds version {kept.manifest.version}", Reason.MALFORMED)
-    return trusted, Current(kept.manifest, data, tag="", in_place=False)
+        return present(registry, root, now)
+    kept = find_kept(registry, restore.version, root=root, now=now)
+    known(kept, restore)
+    return registry.trusted_roots(root, now), Current(kept.manifest, kept.data, tag=None, in_place=False)
+
+
+def _is_there(registry: Registry, root: Root, data: bytes) -> bool:
+    name = root_name(root.version)
+    return registry.store.has(name) and registry.store.read(name, canonical.MAX_METADATA).data == data
 
 
 def _free_version(registry: Registry, restored: int) -> int:

@@ -11,16 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.errors import UsageError
-from model_registry import canonical
 from model_registry.errors import Reason, TrustError
 from model_registry.keys import Signer
-from model_registry.manifest import MANIFEST, Manifest
-from model_registry.proposals import find_proposal, list_proposals
+from model_registry.manifest import HISTORY, MANIFEST, Manifest
+from model_registry.proposals import find_proposal, list_proposals, look_through_proposals
 from model_registry.registry import Current, Registry, open_artifact
 from model_registry.root import Root, root_name
-from model_registry.signatures import add_signature, read_envelope
+from model_registry.signatures import add_signature, read_envelope, signed_digest
 from model_registry.trust import TrustedMetadata, check_expiry, read_manifest, weigh_manifest, weigh_root
-from model_registry.writing.effect import exclusively, present, take_effect
+from model_registry.writing.effect import exclusively, present, take_effect, tidy_proposals
 
 
 def sign_proposal(
@@ -35,7 +34,7 @@ def sign_proposal(
 
     def work() -> list[str]:
         trusted, current = _whatever_is_present(registry, root, moment)
-        proposal = find_proposal(list_proposals(registry, trusted, current), digest)
+        proposal = find_proposal(*look_through_proposals(registry, trusted, current), digest)
         if proposal.stale:
             raise TrustError(f"{proposal.file}: {proposal.stale}", Reason.OLDER_VERSION)
         if signer.keyid in proposal.weight.keyids:
@@ -73,23 +72,31 @@ def put_in_force(registry: Registry, root: Path | None, now: datetime) -> list[s
     trusted, current = _whatever_is_present(registry, root, now)
     found = list_proposals(registry, trusted, current)
     complete = [proposal for proposal in found if proposal.weight.complete and not proposal.stale]
-    manifests = {p.under.version: (p.signed, p.data) for p in complete if isinstance(p.signed, Manifest)}
+    manifests = {signed_digest(p.under): (p.signed, p.data) for p in complete if isinstance(p.signed, Manifest)}
     for proposal in complete:
         if not isinstance(proposal.signed, Root):
             continue
-        anew = manifests.get(proposal.signed.version)
-        if anew or not registry.store.has(MANIFEST) or (current is not None and accepts(proposal.signed, current)):
+        anew = manifests.get(proposal.digest)
+        if anew or _needs_no_manifest(registry, proposal.signed, current):
             registry.store.swap(root_name(proposal.signed.version), proposal.data, None)
-            registry.store.remove(proposal.file)
-            if anew is None:
-                return [proposal.title]
-            _replace_manifest(registry, *anew, current)
-            return [proposal.title, f"manifest version {anew[0].version}"]
-    if trusted.root.version in manifests:
-        manifest, data = manifests[trusted.root.version]
-        _replace_manifest(registry, manifest, data, current)
-        return [f"manifest version {manifest.version}"]
+            effects = [proposal.title]
+            if anew:
+                _replace_manifest(registry, *anew, current)
+                effects.append(f"manifest version {anew[0].version}")
+            tidy_proposals(registry, root, now)
+            return effects
+    if anew := manifests.get(signed_digest(trusted.root)):
+        _replace_manifest(registry, *anew, current)
+        tidy_proposals(registry, root, now)
+        return [f"manifest version {anew[0].version}"]
     return []
+
+
+def _needs_no_manifest(registry: Registry, root: Root, current: Current | None) -> bool:
+    """Tell whether a new root may take effect alone: the present manifest is good under it, or there is none yet."""
+    if current is not None:
+        return accepts(root, current)
+    return not registry.store.has(MANIFEST) and not registry.store.entries(HISTORY)
 
 
 def accepts(root: Root, current: Current) -> bool:
@@ -103,12 +110,8 @@ def accepts(root: Root, current: Current) -> bool:
 
 def _replace_manifest(registry: Registry, manifest: Manifest, data: bytes, current: Current | None) -> None:
     """Put a manifest in force in place of the present one, or of whatever lies there that cannot be trusted."""
-    store = registry.store
-    if current is not None:
-        tag: str | None = current.tag
-    else:
-        tag = store.read(MANIFEST, canonical.MAX_METADATA).tag if store.has(MANIFEST) else None
-    take_effect(store, manifest, data, tag)
+    stored = current or registry.stored_manifest()
+    take_effect(registry.store, manifest, data, None if stored is None else stored.tag)
 
 
 def _whatever_is_present(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flows.errors import UsageError
 from model_registry.content import EMPTY, Content, Gate, ModelVersion, TrainingData
 from model_registry.errors import TrustError
-from model_registry.manifest import Hashes, Manifest, Target, parse_manifest
+from model_registry.manifest import Hashes, Manifest, RootRef, Target, parse_manifest
 from model_registry.shapes import decimal_text
 
 SHARED = {
@@ -54,6 +54,7 @@ def document() -> Document:
         action="train",
         reason="",
         previous=None,
+        root=RootRef(1, "7" * 64),
         content=shape,
     )
     converted: Document = msgspec.to_builtins(manifest, str_keys=True)
@@ -164,7 +165,12 @@ def _version(signed: Document) -> Document:
         (lambda s: s["targets"][SHARED["rules"]]["hashes"].update(md5="d" * 32), "unknown field `md5`"),
         (lambda s: s["targets"][SHARED["rules"]].update(length=-1), "length"),
         (lambda s: s["targets"][SHARED["rules"]].update(length=2**40), "length"),
-        (lambda s: s["targets"].update({"../x": s["targets"][SHARED["rules"]]}), "targets"),
+        (lambda s: s["targets"].update({"../x": s["targets"][SHARED["rules"]]}), "not the path of a blob [blob-path]"),
+        (lambda s: s.update(targets=[]), "targets"),
+        (lambda s: s.update(previous={"version": 1, "sha256": "0" * 64}), "version 1 says that it followed 1"),
+        (lambda s: s.update(version=3, previous={"version": 1, "sha256": "0" * 64}), "version 3 says"),
+        (lambda s: s["root"].update(version=0), "version"),
+        (lambda s: s["root"].pop("sha256"), "sha256"),
     ],
 )
 def test_what_the_schema_does_not_have_is_refused(edit: Callable[[Document], object], reason: str) -> None:

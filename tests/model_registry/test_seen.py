@@ -1,27 +1,26 @@
 from __future__ import annotations
 
-import shutil
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from flows.errors import TidegateError
-from model_registry.errors import TrustError
+from model_registry.errors import Reason, TrustError
 from model_registry.keys import Signer
-from model_registry.manifest import MANIFEST
-from model_registry.private_keys.key_files import load_signer
+from model_registry.manifest import MANIFEST, Previous
 from model_registry.registry import Registry
-from model_registry.root import make_root
+from model_registry.seen import recall, remember
 from model_registry.signatures import sign
-from model_registry.verify import verify_registry
+from model_registry.writing.rotation import Restore, RootChange, find_kept, rotate
 from tests.support.registries import (
     NOW,
+    files_of,
     make_registry,
     publish_models,
 )
-
-DAY = timedelta(days=1)
+from tests.support.signers import ALICE, BOB, ROOT, shared_registry
 
 
 def test_an_older_manifest_than_seen_is_refused(registry: Registry, signer: Signer, tmp_path: Path) -> None:
@@ -38,37 +37,77 @@ def test_an_older_manifest_than_seen_is_refused(registry: Registry, signer: Sign
         registry.load(now=NOW, min_version=2)
 
 
-def _rotate(registry: Registry) -> Signer:
-    """Put 2.root.json, which gives the targets role to a new key."""
-    old_root = load_signer(registry.path.parent / "keys", "root")
-    targets = Signer.generate()
-    new = make_root(old_root.public, targets.public, version=2, expires=NOW + 365 * DAY)
-    (registry.path / "2.root.json").write_bytes(sign(new, old_root))
-    return targets
+REPLACE = RootChange(add=[("targets", BOB.public, "Bob")], remove=[("targets", ALICE.keyid)])
 
 
-def test_a_rotation_of_the_targets_key_resets_the_versions_seen(registry: Registry, tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    old_signer = load_signer(tmp_path / "keys", "targets")
+@pytest.fixture
+def shared(tmp_path: Path) -> Registry:
+    """Alice has published three versions."""
+    registry = shared_registry(tmp_path / "shared", ALICE)
     for _ in range(2):
-        publish_models(registry, old_signer)
-    assert registry.load(now=NOW, state_dir=state).version == 3
-    targets = _rotate(registry)
-    with pytest.raises(TrustError, match=r"not one of the targets keys of 2\.root\.json"):
-        registry.load(now=NOW, state_dir=state)
-    (registry.path / MANIFEST).unlink()
-    shutil.rmtree(registry.path / "history")
-    publish_models(registry, targets)
-    assert registry.load(now=NOW, state_dir=state).version == 1
-    assert not verify_registry(registry, now=NOW, state_dir=state).failures
+        publish_models(registry, ALICE)
+    return registry
 
-    # Whoever holds the stolen old key may hide the new root; that is noticed too.
-    (registry.path / "2.root.json").unlink()
-    publish_after = Registry(registry.path)
-    (registry.path / MANIFEST).unlink()
-    publish_models(publish_after, old_signer)
-    with pytest.raises(TrustError, match=r"2\.root\.json was seen before"):
-        registry.load(now=NOW, state_dir=state)
+
+def test_after_a_rotation_a_lower_version_is_newer(shared: Registry, tmp_path: Path) -> None:
+    back = Restore(1, find_kept(shared, 1, now=NOW).sha256)
+    assert shared.load(now=NOW, state_dir=tmp_path).version == 3
+    (shared.path / "history" / "2.json").unlink()  # as a thief may, so that a number is borne twice
+    rotate(shared, REPLACE, [ROOT, BOB], run_id="by-hand", restore=back, now=NOW)
+    assert shared.load(now=NOW, state_dir=tmp_path).version == 2
+
+
+def test_what_was_signed_before_a_rotation_is_older_whatever_its_version(shared: Registry, tmp_path: Path) -> None:
+    rotate(shared, RootChange(add=[("targets", BOB.public, "Bob")]), [ROOT], run_id="by-hand", now=NOW)
+    old = shared.manifest(now=NOW)
+    publish_models(shared, ALICE)
+    assert shared.load(now=NOW, state_dir=tmp_path).version == 4
+    leap = msgspec.structs.replace(old, version=9, action="restore", previous=Previous(8, "0" * 64))
+    (shared.path / MANIFEST).write_bytes(sign(leap, ALICE))
+    with pytest.raises(TrustError, match=r"version 9, made under 1\.root\.json, is older than 4, made under 2\.root"):
+        shared.load(now=NOW, state_dir=tmp_path)
+
+
+def test_another_manifest_of_the_version_seen_is_refused(shared: Registry, tmp_path: Path) -> None:
+    assert shared.load(now=NOW, state_dir=tmp_path).version == 3
+    other = msgspec.structs.replace(shared.manifest(now=NOW), reason="another")
+    (shared.path / MANIFEST).write_bytes(sign(other, ALICE))
+    with pytest.raises(TrustError, match="another version 3 than was seen before") as caught:
+        shared.load(now=NOW, state_dir=tmp_path)
+    assert caught.value.reason is Reason.OLDER_VERSION
+
+
+def test_a_hidden_root_is_noticed(shared: Registry, tmp_path: Path) -> None:
+    rotate(shared, REPLACE, [ROOT, BOB], run_id="by-hand", now=NOW)
+    assert shared.load(now=NOW, state_dir=tmp_path).version == 4
+    (shared.path / "2.root.json").unlink()
+    with pytest.raises(TrustError, match=r"2\.root\.json was seen before") as caught:
+        shared.load(now=NOW, state_dir=tmp_path)
+    assert caught.value.reason is Reason.OLDER_VERSION
+
+
+def test_another_root_of_the_number_seen_is_refused(shared: Registry, tmp_path: Path) -> None:
+    before = files_of(shared)
+    rotate(shared, REPLACE, [ROOT, BOB], run_id="by-hand", now=NOW)
+    shared.load(now=NOW, state_dir=tmp_path / "state")
+    for name, data in before.items():
+        (shared.path / name).write_bytes(data)
+    (shared.path / "2.root.json").unlink()
+    rotate(shared, RootChange(), [ROOT], run_id="by-hand", now=NOW)
+    with pytest.raises(TrustError, match=r"^2\.root\.json: another registry's than was seen before") as caught:
+        shared.load(now=NOW, state_dir=tmp_path / "state")
+    assert caught.value.reason is Reason.WRONG_ROOT
+
+
+def test_what_was_seen_never_goes_back(shared: Registry, tmp_path: Path) -> None:
+    trusted, current = shared.current(now=NOW)
+    old = find_kept(shared, 1, now=NOW).manifest
+    with ThreadPoolExecutor(4) as pool:
+        for manifest in [old, current.manifest] * 10:
+            pool.submit(remember, tmp_path, trusted.root, manifest)
+    seen = recall(tmp_path)
+    assert seen is not None
+    assert seen.manifest.version == 3
 
 
 def test_another_registry_than_seen_is_refused(registry: Registry, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # it re-exp
 
 from model_registry import canonical
 from model_registry.content import Content
-from model_registry.errors import TrustError
+from model_registry.errors import Reason, TrustError
 from model_registry.keys import Signer
-from model_registry.manifest import Hashes, Manifest, Target
+from model_registry.manifest import Hashes, Manifest, RootRef, Target
 from model_registry.root import Role, Root, make_root
 from model_registry.shapes import format_time
 from model_registry.signatures import sign
@@ -42,7 +42,7 @@ def next_root(version: int = 2, root: Signer = NEXT_ROOT, *, expires: datetime =
     return make_root(root.public, NEXT_TARGETS.public, version=version, expires=expires)
 
 
-def manifest(version: int = 1, expires: datetime = NOW + DAY) -> Manifest:
+def manifest(version: int = 1, expires: datetime = NOW + DAY, root: Root | None = None) -> Manifest:
     return Manifest(
         type="targets",
         spec_version="1.0.31",
@@ -54,6 +54,7 @@ def manifest(version: int = 1, expires: datetime = NOW + DAY) -> Manifest:
         action="train",
         reason="",
         previous=None,
+        root=RootRef.of(root or make_root(ROOT.public, TARGETS.public, version=1, expires=NOW + DAY)),
         content=Content(models={}, catalogue=PATH, rules=PATH, math=PATH, ensemble=PATH),
     )
 
@@ -117,7 +118,9 @@ def test_a_first_root_must_be_signed_by_itself() -> None:
         (lambda root: root.update(version=True), "version"),
         (lambda root: root.update(version="1"), "version"),
         (lambda root: root.update(spec_version="2.0.0"), "spec_version"),
-        (lambda root: root.update(expires="2030-13-01T00:00:00Z"), "not a time"),
+        (lambda root: root.update(expires="2030-02-30T00:00:00Z"), "not a time"),
+        (lambda root: root.update(expires="2030-13-01T00:00:00Z"), "expires"),
+        (lambda root: root.update(expires="2030-01-01T24:00:00Z"), "expires"),
         (lambda root: root.update(expires="2030-01-01"), "expires"),
         (lambda root: root.update(consistent_snapshot=True), "consistent_snapshot"),
         (lambda root: root.update(extra=1), "unknown field `extra`"),
@@ -194,7 +197,21 @@ def test_an_expired_root_may_introduce_its_successor_and_nothing_else() -> None:
     with pytest.raises(TrustError, match=r"^1.root.json: expired on 2029-12-31T00:00:00Z"):
         chain.update_manifest(sign(manifest(), TARGETS))
     chain.update_root(sign(next_root(), ROOT, NEXT_ROOT), "2.root.json")
-    assert chain.update_manifest(sign(manifest(), NEXT_TARGETS)).version == 1
+    assert chain.update_manifest(sign(manifest(root=next_root()), NEXT_TARGETS)).version == 1
+
+
+def test_a_manifest_names_the_root_that_it_was_made_under() -> None:
+    with pytest.raises(TrustError, match=r"made under 2\.root\.json, which is not there") as caught:
+        trusted().update_manifest(sign(manifest(root=next_root()), TARGETS))
+    assert caught.value.reason is Reason.WRONG_ROOT
+    other = make_root(ROOT.public, TARGETS.public, version=1, expires=NOW + 2 * DAY)
+    with pytest.raises(TrustError, match=r"made under another 1\.root\.json") as caught:
+        trusted().update_manifest(sign(manifest(root=other), TARGETS))
+    assert caught.value.reason is Reason.WRONG_ROOT
+    chain = trusted()
+    renewed = make_root(ROOT.public, TARGETS.public, version=2, expires=NOW + DAY)
+    chain.update_root(sign(renewed, ROOT), "2.root.json")
+    assert chain.update_manifest(sign(manifest(), TARGETS)).version == 1  # made under the root before, and still good
 
 
 def test_no_root_follows_the_manifest() -> None:

@@ -1,4 +1,4 @@
-"""The whole life of a registry in an object store: made, filled, listed, changed, collected, rotated and served from."""
+"""The whole life of a registry in an object store: made, filled, listed, changed, collected and served from."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from model_registry.verify import verify_registry
 from model_registry.writing.collection import collect
 from model_registry.writing.lifecycle import go_back, promote
 from model_registry.writing.publishing import publish
-from model_registry.writing.rotation import RootChange, rotate
+from model_registry.writing.rotation import Restore, RootChange, Rotated, find_kept, rotate
 from model_registry.writing.signing import sign_proposal
 from tests.support.registries import NOW, files_of, publish_edit, publish_models, same
 from tests.support.signers import ALICE, BOB, CAROL, ROOT, shared_registry
@@ -69,7 +69,12 @@ def _edited(edit: Callable[[Registry, Content], Content]) -> Callable[[Registry]
 def _rotated(role: Any, restore: int | None = None) -> Callable[[Registry], object]:
     old, new = (ALICE, BOB) if role == "targets" else (ROOT, CAROL)
     change = RootChange(add=[(role, new.public, "new")], remove=[(role, old.keyid)])
-    return lambda registry: rotate(registry, change, [ROOT, new], run_id="by-hand", restore=restore, now=NOW)
+
+    def act(registry: Registry) -> Rotated:
+        back = None if restore is None else Restore(restore, find_kept(registry, restore, now=NOW).sha256)
+        return rotate(registry, change, [ROOT, new], run_id="by-hand", restore=back, now=NOW)
+
+    return act
 
 
 def _sign(registry: Registry) -> None:

@@ -107,7 +107,14 @@ def signed_manifest(
         return content.with_blobs(**blobs)
 
     published = publish(
-        registry, edit, signing.signer(), run_id=context.run.run_id, action="train", reason=config.reason
+        registry,
+        edit,
+        signing.signer(),
+        run_id=context.run.run_id,
+        action="train",
+        reason=config.reason,
+        root=signing.root(),
+        state_dir=signing.state(),
     )
     return dg.MaterializeResult(
         metadata={

@@ -35,7 +35,10 @@ Finds **floods** by `rates`.
 plain code
 ```
 """
-PRINT = "import sys; from model_registry.commands.rendering import print_card; print_card(open(sys.argv[1], newline='').read())"
+PRINT = (
+    "import sys; from model_registry.commands.rendering import print_card; "
+    "print_card(open(sys.argv[1], newline='').read())"
+)
 STYLES = re.compile(r"\x1b\[[0-9;]*m")
 COLOURS = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-8]|4[0-8]|9[0-7])(?:;[0-9]+)*m")
 

@@ -120,8 +120,15 @@ def test_without_the_root_key_nothing_is_rotated(rotate: Command, registry: Regi
 
 
 def test_after_a_theft_the_history_comes_back(rotate: Command, registry: Registry, signer: Signer) -> None:
+    history = tidegate_command("registry", "history", "--json", "--registry", registry.path)
+    digest = json.loads(history.out)["versions"][0]["sha256"]
     (registry.path / "model_registry.json").write_bytes(b"the thief was here")
-    code, out, _ = rotate("targets", "--restore", 1, "--unencrypted", "--reason", "stolen laptop")
+    code, _, err = rotate("targets", "--restore", 1, "--unencrypted")
+    assert (code, f"SHA-256 {digest}" in err, "give its digest by --sha256" in err) == (2, True, True)
+    code, _, err = rotate("targets", "--restore", 1, "--sha256", "0" * 64, "--unencrypted")
+    assert (code, "not that of the one to go back to" in err) == (3, True)
+    options = ("--restore", 1, "--sha256", digest, "--unencrypted", "--reason", "stolen laptop")
+    code, out, _ = rotate("targets", *options)
     assert (code, "In force now: root version 2, manifest version 2" in out) == (0, True)
     manifest = registry.manifest()
     assert (manifest.action, manifest.reason) == ("restore", "stolen laptop")

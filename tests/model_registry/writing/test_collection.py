@@ -10,6 +10,7 @@ from model_registry.manifest import MANIFEST
 from model_registry.registry import Registry
 from model_registry.verify import verify_registry
 from model_registry.writing.collection import collect
+from model_registry.writing.creation import create_registry
 from model_registry.writing.publishing import publish
 from model_registry.writing.signing import sign_proposal
 from tests.support.registries import NOW, RULES, files_of, flip_a_bit, publish_edit, publish_models, same
@@ -93,12 +94,23 @@ def test_nothing_is_deleted_from_a_registry_that_cannot_be_trusted(
     assert files_of(registry) == before
 
 
-def test_before_the_first_publication_nothing_is_deleted(registry: Registry) -> None:
-    (registry.path / MANIFEST).unlink()
-    before = files_of(registry)
+def test_before_the_first_publication_nothing_is_deleted(tmp_path: Path) -> None:
+    create_registry(tmp_path / "registry", tmp_path / "keys", now=NOW)
+    registry = Registry(tmp_path / "registry")
+    (registry.path / "stray").write_bytes(b"")
     with pytest.raises(TrustError, match="nothing was deleted"):
         collect(registry, now=NOW)
-    assert files_of(registry) == before
+    assert {"1.root.json", "stray"} <= set(files_of(registry))
+
+
+def test_without_its_manifest_nothing_is_deleted(registry: Registry) -> None:
+    (registry.path / MANIFEST).unlink()
+    before = files_of(registry)
+    with pytest.raises(TrustError, match=r"missing .* restore it from history/"):
+        collect(registry, now=NOW)
+    assert {name: data for name, data in files_of(registry).items() if name != ".lock"} == {
+        name: data for name, data in before.items() if name != ".lock"
+    }
 
 
 def test_no_link_is_followed_and_no_folder_deleted(registry: Registry, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from model_registry.trust import read_manifest
 from model_registry.verify import verify_registry
 from model_registry.writing.collection import collect
 from model_registry.writing.publishing import publish
-from model_registry.writing.rotation import RootChange, Rotated, rotate
+from model_registry.writing.rotation import Restore, RootChange, Rotated, find_kept, rotate
 from model_registry.writing.signing import sign_proposal
 from tests.support.registries import DAY, NOW, files_of, publish_models, same
 from tests.support.signers import ALICE, BOB, CAROL, EVE, ROOT, shared_registry
@@ -35,7 +35,8 @@ def replace(old: Signer, new: Signer) -> RootChange:
 
 
 def turn(registry: Registry, change: RootChange, *signers: Signer, restore: int | None = None) -> Rotated:
-    return rotate(registry, change, signers, run_id="by-hand", reason="test", restore=restore, now=NOW)
+    back = None if restore is None else Restore(restore, find_kept(registry, restore, now=NOW).sha256)
+    return rotate(registry, change, signers, run_id="by-hand", reason="test", restore=back, now=NOW)
 
 
 def test_a_new_targets_key_takes_over_at_once(registry: Registry) -> None:
@@ -172,7 +173,7 @@ def test_going_back_before_a_theft(registry: Registry, tmp_path: Path) -> None:
     good = registry.load(now=NOW, state_dir=state)
     # The thief publishes the highest version there can be, so that nothing seems newer ever again.
     stolen = registry.manifest(now=NOW)
-    last = msgspec.structs.replace(stolen, version=2**53)
+    last = msgspec.structs.replace(stolen, version=2**53, action="restore")
     (registry.path / MANIFEST).write_bytes(sign(last, ALICE))
     assert registry.load(now=NOW, state_dir=state).version == 2**53
     with pytest.raises(TrustError):

@@ -140,7 +140,7 @@ def test_an_expired_proposal_is_not_signed(registry: Registry) -> None:
         ("junk.json", b"junk", Reason.UNACCOUNTED),
         ("0" * 64 + ".json", b"junk", Reason.LAYOUT),
         ("0" * 64 + ".json", canonical.file_bytes({"signatures": [], "signed": {"_type": "root"}}), Reason.MALFORMED),
-        ("0" * 64 + ".json", canonical.file_bytes({"signatures": [], "signed": {}}), Reason.MALFORMED),
+        ("0" * 64 + ".json", canonical.file_bytes({"signatures": [], "signed": {}}), Reason.WRONG_ROOT),
     ],
 )
 def test_what_is_no_proposal_is_named(registry: Registry, name: str, content: bytes, reason: Reason) -> None:
