@@ -90,7 +90,13 @@ def recall(state: Path) -> Seen | None:
     file = state / STATE_FILE
     if not file.exists():
         return None
-    return canonical.convert(canonical.parse_file(read_given(file, _MAX_STATE), str(file)), Seen, str(file))
+    data = read_given(file, _MAX_STATE)
+    try:
+        return canonical.convert(canonical.parse_file(data, str(file)), Seen, str(file))
+    except TrustError as error:
+        raise TrustError(
+            f"{error.message}; restore it, or if another version of Tidegate wrote it, delete it", error.reason
+        ) from None
 
 
 def remember(state: Path, root: Root, manifest: Manifest) -> None:
