@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_registry.artifact import MAX_BYTES, artifact_from_bytes, artifact_to_bytes, check_golden
+from model_registry.artifact import MAX_BYTES, artifact_from_bytes, artifact_to_bytes
 from model_registry.errors import ArtifactError
-from model_registry.scoring import contributions, probabilities
-from tests.support.models import make_artifact, random_rows, repacked
+from tests.support.artifact_contract import read_and_use
+from tests.support.models import make_artifact, repacked
 
 GOOD = artifact_to_bytes(make_artifact())
 HEADER = int.from_bytes(GOOD[:8], "little")
@@ -31,23 +31,6 @@ METADATA = {
     "threshold": 0.9,
     "catalogue": "0" * 64,
 }
-
-
-def read_and_use(data: bytes) -> bool:
-    """True if the bytes were accepted, and then everything that serving does with a model was done with it."""
-    try:
-        artifact = artifact_from_bytes(data)
-    except ArtifactError as error:
-        assert "refused" in str(error)  # noqa: PT017  (only some inputs are refused)
-        return False
-    rows = random_rows(0, 11)
-    assert np.isfinite(probabilities(artifact, rows)).all()
-    assert np.isfinite(contributions(artifact.forest, rows[0])[0]).all()
-    try:
-        check_golden(artifact)
-    except ArtifactError as error:
-        assert "golden" in str(error)  # noqa: PT017  (only some inputs are refused)
-    return True
 
 
 def with_header(header: Any, body: bytes = GOOD[8 + HEADER :]) -> bytes:
@@ -200,14 +183,22 @@ def test_crafted_metadata(text: bytes) -> None:
     assert not read_and_use(with_metadata(text))
 
 
-def test_denormal_thresholds_and_values_are_numbers_like_others() -> None:
-    nodes = len(make_artifact().forest.left)
-    tiny = repacked(
-        make_artifact(),
-        forest__threshold=np.full(nodes, 1e-45, np.float32),
-        forest__value=np.full(nodes, 5e-324),
-    )
-    assert read_and_use(tiny)
+@pytest.mark.parametrize("name", ["\x1b[2J\nok  model_registry.json", "\u202e", "k" * 9000])
+def test_what_an_artifact_names_is_quoted_in_a_short_plain_line(name: str) -> None:
+    header = header_with(name, dtype="U8", shape=[3], data_offsets=[0, 1])
+    text = json.dumps(METADATA | {name[:3000]: 1}).encode()
+    for data in (with_header(header), with_header({name: 1}), with_metadata(text)):
+        with pytest.raises(ArtifactError) as caught:
+            artifact_from_bytes(data)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 500
+
+
+def test_an_artifact_holds_no_remarks_and_no_array_twice() -> None:
+    header = json.loads(GOOD[8 : 8 + HEADER])
+    assert not read_and_use(with_header({"__metadata__": {"a": "b"}} | header))
+    first = json.dumps({"golden.rows": header["golden.rows"]})[:-1]
+    assert not read_and_use(with_header(first.encode() + b"," + json.dumps(header)[1:].encode()))
 
 
 def test_more_than_the_limit_is_refused_before_anything_is_allocated() -> None:

@@ -19,7 +19,7 @@ import click
 
 from tests.fuzz import seeds
 
-TARGETS: Final = ("fuzz_decoders", "fuzz_files", "fuzz_messages")
+TARGETS: Final = ("fuzz_decoders", "fuzz_files", "fuzz_messages", "fuzz_registry")
 FOLDER: Final = Path("var/fuzz")
 _HANG_S: Final = 10
 _MEMORY_MB: Final = 1024
@@ -88,7 +88,7 @@ def arguments(name: str, folder: Path) -> list[str]:
     for number, seed in enumerate(module.seeds()):
         (first / str(number)).write_bytes(seed)
     words = folder / "dictionary"
-    words.write_text(seeds.dictionary())
+    words.write_text(seeds.dictionary(getattr(module, "words", seeds.words)()))
     return [
         name,
         str(corpus),  # grows from run to run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -53,13 +53,18 @@ def real_streams() -> Iterator[tuple[str, list[bytes]]]:
             yield name, [line for line in lines if len(line) <= _LONGEST]
 
 
-def dictionary() -> str:
-    """The exporters' field names and some values, in libFuzzer's form."""
-    words = set(_VALUES)
+def words() -> set[bytes]:
+    """The exporters' field names and some values."""
+    found = set(_VALUES)
     for sample in SAMPLES:
         texts = {part for name in sample.record for part in name.removesuffix("#2").split("/")}
         texts |= {text for text in map(str, sample.record.values()) if len(text) <= _LONGEST_WORD}
-        words |= {text.encode() for text in texts if text}
+        found |= {text.encode() for text in texts if text}
+    return found
+
+
+def dictionary(words: Iterable[bytes]) -> str:
+    """Words, in libFuzzer's form."""
     return "".join(f'"{_escaped(word)}"\n' for word in sorted(words))
 
 

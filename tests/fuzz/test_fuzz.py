@@ -7,13 +7,15 @@ import importlib.util
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from flows.formats import FORMATS
-from tests.fuzz import seeds
+from model_registry.errors import Reason
+from tests.fuzz import fuzz_registry, seeds
 from tests.fuzz.__main__ import TARGETS, arguments
 from tests.support.real import REPOSITORY
 from tests.support.samples import SAMPLES
@@ -61,8 +63,20 @@ def test_a_target_holds_on_its_seeds_and_on_next_to_nothing(name: str) -> None:
         target.one_input(data)
 
 
+def test_the_registrys_target_reaches_what_lies_behind_signatures(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Counter[Reason]()
+    monkeypatch.setattr(fuzz_registry, "_check", lambda error, *_: refused.update([error.reason]))
+    accepted = Counter[str]()
+    monkeypatch.setattr(fuzz_registry, "_check_spelling", lambda _, signed: accepted.update([signed.type]))
+    for data in fuzz_registry.seeds():
+        fuzz_registry.one_input(data)
+    late = {Reason.MALFORMED, Reason.OLDER_VERSION, Reason.EXPIRED, Reason.WRONG_ROOT, Reason.UNKNOWN_KEY}
+    assert late | {Reason.LAYOUT, Reason.BAD_SIGNATURE, Reason.UNDER_SIGNED, Reason.SIGNED_TWICE} <= refused.keys()
+    assert accepted.keys() == {"targets", "root"}
+
+
 def test_the_dictionary_is_in_libfuzzer_s_form() -> None:
-    lines = seeds.dictionary().splitlines()
+    lines = seeds.dictionary(seeds.words() | fuzz_registry.words()).splitlines()
     assert all(re.fullmatch(r'"([ !#-\[\]-~]|\\x[0-9A-F]{2})+"', line) for line in lines)
     assert {f'"{name}"' for sample in SAMPLES for name in sample.roles.values() if "/" not in name} <= set(lines)
 
@@ -105,10 +119,19 @@ def test_a_bug_that_only_coverage_leads_to_is_found_kept_and_shown_again(tmp_pat
 
 
 @needs_atheris
-def test_make_fuzz_tells_what_it_tried_and_instruments_what_it_tries(tmp_path: Path) -> None:
-    given = arguments("fuzz_decoders", tmp_path)
+@pytest.mark.parametrize(
+    ("target", "instrumented"),
+    [
+        ("fuzz_decoders", ["flows.formats.zeek", "flows.formats.canonical", "flows.formats.columns"]),
+        ("fuzz_registry", ["model_registry.canonical", "model_registry.manifest", "model_registry.forest"]),
+    ],
+)
+def test_make_fuzz_tells_what_it_tried_and_instruments_what_it_tries(
+    tmp_path: Path, target: str, instrumented: list[str]
+) -> None:
+    given = arguments(target, tmp_path)
     result = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz.engine", *given, "-runs=300"],
+        [sys.executable, "-m", "tests.fuzz.engine", *given, "-runs=1000"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -116,7 +139,7 @@ def test_make_fuzz_tells_what_it_tried_and_instruments_what_it_tries(tmp_path: P
         check=True,
         timeout=120,
     )
-    for name in ("flows.formats.zeek", "flows.formats.canonical", "flows.formats.columns"):
+    for name in instrumented:
         assert f"Instrumenting {name}\n" in result.stderr
     assert re.search(r"#\d+\s+DONE\s+cov: \d{3,} ", result.stderr)
     assert any((tmp_path / "corpus").iterdir())
