@@ -44,7 +44,7 @@ class FolderStore:
         except FileNotFoundError:
             raise TrustError(f"{name}: missing in {self.path}", Reason.MISSING) from None
         except OSError as error:
-            reason = _reason(error, self.path / (folder if (self.path / folder).is_symlink() else name))
+            reason = _reason(error, self.path / (folder if _is_link(self.path / folder) else name))
             raise TrustError(f"{name}: cannot be read as a plain file: {reason}", Reason.NOT_A_FILE) from None
         return Stored(data, _tag(data))
 
@@ -153,7 +153,11 @@ def _tag(data: bytes) -> str:
 
 
 def _reason(error: OSError, path: Path) -> str:
-    return "it is a symbolic link" if path.is_symlink() else error.strerror or str(error)
+    return "it is a symbolic link" if _is_link(path) else error.strerror or str(error)
+
+
+def _is_link(path: Path) -> bool:
+    return os.path.islink(path)  # noqa: PTH114  (Path.is_symlink raises for a path that is too long)
 
 
 def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "link", "other"]:

@@ -14,6 +14,7 @@ from model_registry import canonical
 from model_registry.errors import Reason, TrustError
 from model_registry.manifest import Manifest, Previous, history_name
 from model_registry.root import Root
+from model_registry.signatures import read_envelope
 from model_registry.store import Store
 from model_registry.trust import weigh_manifest
 
@@ -60,9 +61,10 @@ def read_previous(store: Store, previous: Previous, roots: Sequence[Root]) -> Ke
 def read_kept(data: bytes, name: str, roots: Sequence[Root]) -> Kept:
     """Read a manifest signed as the newest root asks that knows its signers. Raises TrustError if none does."""
     refused: TrustError | None = None
+    envelope = read_envelope(data, name)
     for root in reversed(roots):
         try:
-            manifest, weight = weigh_manifest(data, name, root)
+            manifest, weight = weigh_manifest(envelope, name, root)
         except TrustError as error:
             if error.reason is not Reason.UNKNOWN_KEY:
                 raise

@@ -18,7 +18,7 @@ from model_registry.keys import Role
 from model_registry.manifest import HISTORY, MANIFEST, PROPOSED, RESTORE, Manifest, Previous
 from model_registry.registry import MAX_PROPOSALS, Current, Registry
 from model_registry.root import Root, root_name
-from model_registry.signatures import Weight, read_envelope, signed_digest
+from model_registry.signatures import Envelope, Weight, read_envelope, signed_digest
 from model_registry.store import Stored
 from model_registry.trust import TrustedMetadata, weigh_manifest, weigh_root
 
@@ -79,22 +79,23 @@ def look_through_proposals(
             Reason.OVERSIZED,
         )
     roots: list[Proposal] = []
-    manifests: dict[str, Stored] = {}
+    manifests: dict[str, tuple[Stored, Envelope]] = {}
     refused: dict[str, TrustError] = {}
     for name in names:
         try:
             stored = registry.store.read(name, canonical.MAX_METADATA)
-            if read_envelope(stored.data, name).signed.get("_type") == "root":
-                roots.append(_read_root(trusted, *stored, name))
+            envelope = read_envelope(stored.data, name)
+            if envelope.signed.get("_type") == "root":
+                roots.append(_read_root(trusted, stored, envelope, name))
             else:
-                manifests[name] = stored
+                manifests[name] = stored, envelope
         except TrustError as error:
             refused[name] = error
     proposals = list(roots)
     follows = _what_is_followed(registry, current) if manifests else ()
-    for name, stored in manifests.items():
+    for name, (stored, envelope) in manifests.items():
         try:
-            proposals.append(_read_manifest(trusted, roots, follows, *stored, name))
+            proposals.append(_read_manifest(trusted, roots, follows, stored, envelope, name))
         except TrustError as error:
             refused[name] = error
     return proposals, refused
@@ -124,50 +125,50 @@ def _what_is_followed(registry: Registry, current: Current | None) -> tuple[Prev
     return () if begun else (None,)
 
 
-def _read_root(trusted: TrustedMetadata, data: bytes, tag: str, name: str) -> Proposal:
+def _read_root(trusted: TrustedMetadata, stored: Stored, envelope: Envelope, name: str) -> Proposal:
     """Read a proposed root: the next one, or one whose number another has taken."""
-    version = read_envelope(data, name).signed.get("version")
+    version = envelope.signed.get("version")
     before = next((root for root in trusted.roots[:-1] if root.version + 1 == version), trusted.root)
-    root, weight = weigh_root(data, name, before)
+    root, weight = weigh_root(envelope, name, before)
     if not set(weight.keyids) & set(before.roles.root.keyids):
         raise TrustError(
             f"{name}: signed by none of the root keys of {root_name(before.version)}, so nobody has proposed it; "
             f"delete it",
             Reason.UNDER_SIGNED,
         )
-    return _named(name, Proposal(root, weight, root, data, tag, "" if before is trusted.root else _OVERTAKEN))
+    return _named(name, Proposal(root, weight, root, *stored, "" if before is trusted.root else _OVERTAKEN))
 
 
 def _read_manifest(
     trusted: TrustedMetadata,
     proposed: Sequence[Proposal],
     follows: Sequence[Previous | None],
-    data: bytes,
-    tag: str,
+    stored: Stored,
+    envelope: Envelope,
     name: str,
 ) -> Proposal:
     """Read a proposed manifest: for the last root, for a proposed one, or for one that was replaced."""
-    ref = read_envelope(data, name).signed.get("root")
+    ref = envelope.signed.get("root")
     digest = ref.get("sha256") if isinstance(ref, dict) else None
     for proposal in proposed:
         if proposal.digest == digest:
-            manifest, weight = weigh_manifest(data, name, proposal.under)
+            manifest, weight = weigh_manifest(envelope, name, proposal.under)
             goes_on = manifest.previous in follows or manifest.action == RESTORE
             stale = proposal.stale or ("" if goes_on else _OVERTAKEN)
-            return _named(name, Proposal(manifest, weight, proposal.under, data, tag, stale))
+            return _named(name, Proposal(manifest, weight, proposal.under, *stored, stale))
     made_under = next((root for root in trusted.roots if signed_digest(root) == digest), None)
     if made_under is None:
         raise TrustError(f"{name}: made under a root that is neither there nor proposed; delete it", Reason.WRONG_ROOT)
     try:
-        manifest, weight = weigh_manifest(data, name, trusted.root)
+        manifest, weight = weigh_manifest(envelope, name, trusted.root)
     except TrustError as error:
         if error.reason is not Reason.UNKNOWN_KEY or made_under is trusted.root:
             raise
-        manifest, weight = weigh_manifest(data, name, made_under)
+        manifest, weight = weigh_manifest(envelope, name, made_under)
         stale = f"signed by keys of {root_name(made_under.version)}, which has been replaced; propose it again"
-        return _named(name, Proposal(manifest, weight, made_under, data, tag, stale))
+        return _named(name, Proposal(manifest, weight, made_under, *stored, stale))
     stale = "" if manifest.previous in follows else (_OVERTAKEN if follows else _NOTHING)
-    return _named(name, Proposal(manifest, weight, trusted.root, data, tag, stale))
+    return _named(name, Proposal(manifest, weight, trusted.root, *stored, stale))
 
 
 def _named(name: str, proposal: Proposal) -> Proposal:

@@ -28,10 +28,11 @@ from model_registry.folder_store import FolderStore
 from model_registry.manifest import HISTORY, MANIFEST, PROPOSED, Manifest, Previous, RootRef
 from model_registry.root import Root, root_name
 from model_registry.shapes import parse_time
+from model_registry.signatures import read_envelope
 from model_registry.store import Store, Stored
 from model_registry.trust import TrustedMetadata, weigh_manifest
 
-MAX_PROPOSALS: Final = 64  # that are looked at
+MAX_PROPOSALS: Final = 16  # that are looked at; one at the limit of its length takes a second
 # Bytes of proposals that a reader looks through who found no good manifest: some two hundred, or seconds of junk.
 _MOST_PROPOSED: Final = 4 << 20
 _TRIES: Final = 8  # to read while others write
@@ -254,7 +255,7 @@ class Registry:
             try:
                 data = self.store.read(name, min(left, canonical.MAX_METADATA)).data
                 left -= len(data)
-                manifest, weight = weigh_manifest(data, name, root)
+                manifest, weight = weigh_manifest(read_envelope(data, name), name, root)
             except TrustError:  # a proposal for another root, or junk: `tidegate registry verify` names it
                 continue
             if weight.complete and manifest.root == RootRef.of(root):

@@ -88,9 +88,12 @@ class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def recall(state: Path) -> Seen | None:
     """Return what was seen before, None if nothing was. Raises TrustError if the file is malformed."""
     file = state / STATE_FILE
-    if not file.exists():
-        return None
-    data = read_given(file, _MAX_STATE)
+    try:
+        data = read_given(file, _MAX_STATE)
+    except TrustError as error:
+        if error.reason is Reason.MISSING:
+            return None
+        raise TrustError(f"{error.message}; set TIDEGATE_STATE to a volume", error.reason) from None
     try:
         return canonical.convert(canonical.parse_file(data, str(file)), Seen, str(file))
     except TrustError as error:

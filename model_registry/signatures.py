@@ -72,24 +72,24 @@ def weigh(envelope: Envelope, name: str, quorums: Sequence[Quorum], *, ignored: 
     Raises TrustError for a signature that does not verify, by no key of the quorums, repeated, or out of order.
     """
     keys = {keyid: key for quorum in quorums for keyid, key in quorum.keys.items()}
-    payload = canonical.signed_bytes(envelope.signed, name)
     before = ""
-    signed = []
-    for signature in envelope.signatures:
+    for signature in envelope.signatures:  # the cheap questions first: whoever plants junk has no key
         keyid, short = signature.keyid, signature.keyid[:12]
         if keyid == before:
             raise TrustError(f"{name}: signed twice by the key {short}, which counts once", Reason.SIGNED_TWICE)
         if keyid < before:
             raise TrustError(f"{name}: its signatures are not in the order of their key ids", Reason.LAYOUT)
         before = keyid
-        if (key := keys.get(keyid)) is None:
-            if keyid in ignored:
-                continue
+        if keyid not in keys and keyid not in ignored:
             allowed = " or ".join(quorum.name for quorum in quorums)
             raise TrustError(f"{name}: signed by the key {short}, which is not one of {allowed}", Reason.UNKNOWN_KEY)
-        if not key.verifies(signature.sig, payload):
+    counting = [signature for signature in envelope.signatures if signature.keyid in keys]
+    payload = canonical.signed_bytes(envelope.signed, name) if counting else b""
+    for signature in counting:
+        if not keys[signature.keyid].verifies(signature.sig, payload):
+            short = signature.keyid[:12]
             raise TrustError(f"{name}: the signature by the key {short} is not over this content", Reason.BAD_SIGNATURE)
-        signed.append(keyid)
+    signed = [signature.keyid for signature in counting]
     lacking = {quorum.name: quorum.threshold - len(quorum.keys.keys() & set(signed)) for quorum in quorums}
     return Weight(tuple(signed), {who: count for who, count in lacking.items() if count > 0})
 

@@ -27,7 +27,7 @@ from model_registry.errors import Reason, TrustError
 from model_registry.manifest import MANIFEST, Manifest, parse_manifest
 from model_registry.root import Root, parse_root, root_name
 from model_registry.shapes import format_time, parse_time
-from model_registry.signatures import Weight, read_envelope, require_quorums, signed_digest, weigh
+from model_registry.signatures import Envelope, Weight, read_envelope, require_quorums, signed_digest, weigh
 
 
 class TrustedMetadata:
@@ -58,7 +58,7 @@ class TrustedMetadata:
         """Accept the next root. Raises TrustError, and RuntimeError after the manifest was accepted."""
         if self.manifest is not None:
             raise RuntimeError("a root cannot follow the manifest")
-        root, weight = weigh_root(data, name, self.root)
+        root, weight = weigh_root(read_envelope(data, name), name, self.root)
         require_quorums(weight, name, [self.root.quorum("root"), root.quorum("root")])
         self.roots.append(root)
 
@@ -106,9 +106,8 @@ class TrustedMetadata:
         )
 
 
-def weigh_root(data: bytes, name: str, before: Root) -> tuple[Root, Weight]:
+def weigh_root(envelope: Envelope, name: str, before: Root) -> tuple[Root, Weight]:
     """Read what would follow the root ``before``, and count its signatures. Raises TrustError if it never could."""
-    envelope = read_envelope(data, name)
     root = parse_root(envelope.signed, name)
     if root.version != before.version + 1:
         raise TrustError(
@@ -117,9 +116,8 @@ def weigh_root(data: bytes, name: str, before: Root) -> tuple[Root, Weight]:
     return root, weigh(envelope, name, [before.quorum("root"), root.quorum("root")])
 
 
-def weigh_manifest(data: bytes, name: str, root: Root) -> tuple[Manifest, Weight]:
+def weigh_manifest(envelope: Envelope, name: str, root: Root) -> tuple[Manifest, Weight]:
     """Read a manifest whose signatures are all by targets keys of ``root``, however many. Raises TrustError."""
-    envelope = read_envelope(data, name)
     weight = weigh(envelope, name, [root.quorum("targets")])
     return parse_manifest(envelope.signed, name), weight
 

@@ -74,7 +74,8 @@ def pinned_root(keys: Path) -> Path | None:
 
 def keep_apart(keys: Path, registry: str | Path) -> None:
     """Raise UsageError if the folder ``keys`` lies in a registry, where everybody may read."""
-    if "://" not in str(registry) and keys.resolve().is_relative_to(Path(registry).resolve()):
+    # realpath, because resolve raises where links go round in circles
+    if "://" not in str(registry) and Path(os.path.realpath(keys)).is_relative_to(os.path.realpath(registry)):
         raise UsageError(f"{keys}: private keys do not belong into the registry {registry}; name another folder")
 
 

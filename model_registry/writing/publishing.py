@@ -25,7 +25,7 @@ from model_registry.proposals import list_proposals, proposal_name
 from model_registry.registry import Current, Registry
 from model_registry.root import Root
 from model_registry.shapes import LAST_VERSION, SPEC_VERSION, format_time
-from model_registry.signatures import Weight, sign, signed_digest
+from model_registry.signatures import Weight, read_envelope, sign, signed_digest
 from model_registry.trust import TrustedMetadata, check_expiry, weigh_manifest
 from model_registry.writing.effect import exclusively, present, take_effect, tidy_proposals, was_in_force
 
@@ -157,7 +157,7 @@ def compose_manifest(
 
 def verified(data: bytes, root: Root, now: datetime) -> Weight:
     """Verify a manifest just signed as a reader would, however many signatures it has yet. Raises TrustError."""
-    manifest, weight = weigh_manifest(data, MANIFEST, root)
+    manifest, weight = weigh_manifest(read_envelope(data, MANIFEST), MANIFEST, root)
     check_expiry(manifest.expires, now, MANIFEST, "publish it with a later expiry")
     return weight
 

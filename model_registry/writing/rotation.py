@@ -24,7 +24,7 @@ from model_registry.proposals import proposal_name
 from model_registry.registry import Current, Registry
 from model_registry.root import Role as RoleKeys
 from model_registry.root import Root, compose_root, root_name
-from model_registry.signatures import sign
+from model_registry.signatures import read_envelope, sign
 from model_registry.trust import TrustedMetadata, weigh_root
 from model_registry.writing.creation import ROOT_VALIDITY
 from model_registry.writing.effect import exclusively, present
@@ -95,7 +95,7 @@ def rotate(
             raise TrustError(f"{name}: no root key at hand signs it", Reason.UNDER_SIGNED)
         counting = {*trusted.root.roles.root.keyids, *successor.roles.root.keyids}
         files = {name: sign(successor, *_among(signers, counting))}
-        weigh_root(files[name], name, trusted.root)
+        weigh_root(read_envelope(files[name], name), name, trusted.root)
         if current is not None and (restore is not None or not accepts(successor, current)):
             manifest = compose_manifest(
                 registry,

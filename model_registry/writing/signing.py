@@ -40,12 +40,13 @@ def sign_proposal(
         if signer.keyid in proposal.weight.keyids:
             raise UsageError(f"{proposal.file}: the key {signer.keyid[:12]} has signed it already; others must")
         data = add_signature(read_envelope(proposal.data, proposal.file), signer)
+        signed = read_envelope(data, proposal.file)
         if isinstance(proposal.signed, Manifest):
-            weigh_manifest(data, proposal.file, proposal.under)
+            weigh_manifest(signed, proposal.file, proposal.under)
             check_expiry(proposal.signed.expires, moment, proposal.file, "propose it again")
             verify_content(registry, proposal.signed)
         else:
-            weigh_root(data, proposal.file, trusted.root)
+            weigh_root(signed, proposal.file, trusted.root)
         registry.store.swap(proposal.file, data, proposal.tag)
         return put_in_force(registry, root, moment)
 
