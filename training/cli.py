@@ -21,7 +21,7 @@ from flows.files import FileChunk, FileSpec, parse_spec, read_flows
 from flows.formats import FORMATS
 from flows.keying import DEFAULT_HOME, HomeNetworks
 from flows.labels import is_understood
-from model_registry.commands.options import registry_option
+from model_registry.commands.options import min_version_option, registry_option, root_option, state_option
 from model_registry.errors import Reason, TrustError
 from model_registry.registry import Registry
 from training.datasets.known import known
@@ -33,27 +33,14 @@ from training.streams import cut, labelled, mixed, whole
 
 _CHUNK_LINES: Final = 8192
 _LABELS: Final = 1000  # distinct ones that are counted, of those that nobody understands
-_FOLDER: Final = click.Path(file_okay=False, path_type=Path)
-_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILES…")
 @registry_option
-@click.option(
-    "--root", type=_FILE, envvar="TIDEGATE_ROOT", show_envvar=True, help="The first root to trust, kept elsewhere."
-)
-@click.option(
-    "--state", type=_FOLDER, envvar="TIDEGATE_STATE", show_envvar=True, help="Folder with the highest version seen."
-)
-@click.option(
-    "--min-version",
-    type=click.IntRange(0),
-    default=0,
-    envvar="TIDEGATE_MIN_VERSION",
-    show_envvar=True,
-    help="Oldest manifest version to accept.",
-)
+@root_option
+@state_option
+@min_version_option
 @click.option(
     "--home",
     metavar="NETWORKS",

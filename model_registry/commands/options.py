@@ -53,6 +53,18 @@ def root_option(command: Command) -> Command:
     )(command)
 
 
+def min_version_option(command: Command) -> Command:
+    """Give a command ``--min-version N`` as the argument ``min_version``."""
+    return click.option(
+        "--min-version",
+        type=click.IntRange(0),
+        default=0,
+        envvar="TIDEGATE_MIN_VERSION",
+        show_envvar=True,
+        help="Oldest manifest version to accept.",
+    )(command)
+
+
 def state_option(command: Command) -> Command:
     """Give a command ``--state DIR`` as the argument ``state``."""
     return click.option(

@@ -12,7 +12,13 @@ from flows.errors import UsageError
 from model_registry.commands.collection import registry_gc
 from model_registry.commands.history import registry_diff, registry_history
 from model_registry.commands.lifecycle import registry_promote, registry_publish, registry_rollback
-from model_registry.commands.options import json_option, registry_option, root_option
+from model_registry.commands.options import (
+    json_option,
+    min_version_option,
+    registry_option,
+    root_option,
+    state_option,
+)
 from model_registry.commands.printing import new_table, print_json, print_table, shown
 from model_registry.commands.rendering import print_card
 from model_registry.commands.signing import registry_sign
@@ -25,7 +31,6 @@ from model_registry.verify import verify_registry
 from model_registry.writing.lifecycle import model_of, numbers
 
 HEADLINES = ("recall", "fpr", "precision", "roc_auc")  # of a list; `show` has all figures
-_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.group()
@@ -128,17 +133,8 @@ def registry_show(model: str, version: int | None, registry: str, as_json: bool)
 @registry.command("verify")
 @registry_option
 @root_option
-@click.option(
-    "--min-version",
-    type=click.IntRange(0),
-    default=0,
-    envvar="TIDEGATE_MIN_VERSION",
-    show_envvar=True,
-    help="Oldest manifest version to accept.",
-)
-@click.option(
-    "--state", type=_FOLDER, envvar="TIDEGATE_STATE", show_envvar=True, help="Folder with the highest version seen."
-)
+@min_version_option
+@state_option
 @json_option
 def registry_verify(registry: str, root: Path | None, min_version: int, state: Path | None, as_json: bool) -> None:
     """Verify every file, a line each.
