@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ from model_registry.manifest import Manifest
 from model_registry.registry import Registry
 from model_registry.root import Root
 from model_registry.scoring import probabilities, raw_scores
+from model_registry.seen import STATE_FILE
 from tests.support.format_page import PAGE, TEXT, blocks, table, words
 from tests.support.registries import NOW
 from tests.support.vectors import VECTORS, read_index
@@ -32,6 +34,7 @@ LIMITS: Final = {
     "signatures": signatures.MAX_SIGNATURES,
     "keys of a root": root.MAX_KEYS,
     "proposals": registry.MAX_PROPOSALS,
+    "bytes of them in which the manifest of an interrupted rotation is looked for": registry._MOST_PROPOSED,
     "bytes of a blob": blobs.MAX_BLOB,
     "bytes of an artifact's header": artifact.MAX_HEADER,
     "bytes of its `metadata`": artifact.MAX_METADATA,
@@ -111,7 +114,7 @@ def test_the_links_lead_somewhere() -> None:
 
 
 def test_the_example_of_the_two_forms() -> None:
-    (layout,) = blocks("json")
+    layout, _ = blocks("json")
     form = blocks("text")[0].removesuffix("\n").encode()
     document = json.loads(layout)
     assert canonical.file_bytes(document) == layout.encode()
@@ -125,6 +128,12 @@ def test_the_example_of_a_key_is_of_a_seed_that_the_page_names() -> None:
     assert json.loads(key)["keyval"]["public"] == signer.public.keyval.public
     assert f"has the key id `{signer.keyid}`" in TEXT
     assert signer.keyid == hashlib.sha256(key.encode()).hexdigest()
+
+
+def test_the_example_of_what_is_remembered_is_what_we_keep_of_the_first_vector(tmp_path: Path) -> None:
+    Registry(VECTORS / "fresh").load(now=NOW, state_dir=tmp_path)
+    _, remembered = blocks("json")
+    assert (tmp_path / STATE_FILE).read_text() == remembered
 
 
 def test_the_code_for_scoring_gives_our_scores() -> None:

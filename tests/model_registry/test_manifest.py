@@ -168,6 +168,11 @@ def _version(signed: Document) -> Document:
         (lambda s: s["targets"].update({"../x": s["targets"][SHARED["rules"]]}), "not the path of a blob [blob-path]"),
         (lambda s: s.update(targets=[]), "targets"),
         (lambda s: s.update(previous={"version": 1, "sha256": "0" * 64}), "version 1 says that it followed 1"),
+        (lambda s: s.update(version=2), "version 2 says that it followed none"),
+        (
+            lambda s: s.update(version=2**21, action="restore", previous={"version": 1, "sha256": "0" * 64}),
+            "followed 1",
+        ),
         (lambda s: s.update(version=3, previous={"version": 1, "sha256": "0" * 64}), "version 3 says"),
         (lambda s: s["root"].update(version=0), "version"),
         (lambda s: s["root"].pop("sha256"), "sha256"),

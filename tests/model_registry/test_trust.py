@@ -19,7 +19,7 @@ from model_registry import canonical
 from model_registry.content import Content
 from model_registry.errors import Reason, TrustError
 from model_registry.keys import Signer
-from model_registry.manifest import Hashes, Manifest, RootRef, Target
+from model_registry.manifest import Hashes, Manifest, Previous, RootRef, Target
 from model_registry.root import Role, Root, make_root
 from model_registry.shapes import format_time
 from model_registry.signatures import sign
@@ -53,7 +53,7 @@ def manifest(version: int = 1, expires: datetime = NOW + DAY, root: Root | None 
         run_id="run-1",
         action="train",
         reason="",
-        previous=None,
+        previous=None if version == 1 else Previous(version - 1, "0" * 64),
         root=RootRef.of(root or make_root(ROOT.public, TARGETS.public, version=1, expires=NOW + DAY)),
         content=Content(models={}, catalogue=PATH, rules=PATH, math=PATH, ensemble=PATH),
     )

@@ -15,24 +15,28 @@ from tests.support.registries import NOW
 from tests.support.signers import ALICE, BOB, CAROL, EVE, ROOT
 from tests.support.spoiling import OTHERS, at, places
 from tests.support.verifier import run_verifier
-from tests.vectors.building import artifact_path, built, document_of, signed_file, started, with_artifact
-from tests.vectors.valid import NEXT_ROOT, proposed, targets_rotated, two_of_three
+from tests.vectors.building import artifact_path, built, document_of, proposal_file, signed_file, started, with_artifact
+from tests.vectors.registries import (
+    LAST_ROOT,
+    NEXT_ROOT,
+    proposed,
+    root_rotated,
+    rotation_proposed,
+    targets_rotated,
+    two_of_three,
+)
 from tests.vectors.vector import Files
 
-SIGNERS: Final = {signer.keyid: signer for signer in (ROOT, ALICE, BOB, CAROL, EVE, NEXT_ROOT)}
-THROWS: Final = 60
-
-
-@pytest.fixture(scope="module")
-def registries() -> list[Files]:
-    return [built(make) for make in (started, two_of_three, proposed, targets_rotated)]
+SIGNERS: Final = {signer.keyid: signer for signer in (ROOT, ALICE, BOB, CAROL, EVE, NEXT_ROOT, LAST_ROOT)}
+MAKERS: Final = (started, two_of_three, proposed, targets_rotated, root_rotated, rotation_proposed)
+THROWS: Final = 40
 
 
 @pytest.mark.parametrize("throw", range(THROWS))
-def test_both_verifiers_say_the_same(throw: int, registries: list[Files], tmp_path: Path) -> None:
+def test_both_verifiers_say_the_same(throw: int, tmp_path: Path) -> None:
     dice = random.Random(throw)
-    spoil = dice.choice([with_spoilt_artifact, with_spoilt_value, with_spoilt_signatures, with_a_byte_changed])
-    for name, data in spoil(dice.choice(registries), dice).items():
+    spoil = dice.choice(WAYS)
+    for name, data in spoil(built(dice.choice(MAKERS)), dice).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
     result = verify_registry(Registry(tmp_path), now=NOW)
@@ -89,6 +93,27 @@ def with_a_byte_changed(files: Files, dice: random.Random) -> Files:
     return {**files, name: bytes(data)}
 
 
+def with_files_mixed(files: Files, dice: random.Random) -> Files:
+    """Take a metadata file away, put it among the proposals, or put one of another registry in its place."""
+    name = metadata_file(files, dice)
+    others = built(dice.choice(MAKERS))
+    mixed = {path: data for path, data in files.items() if path != name or dice.random() < 0.3}
+    if dice.random() < 0.5:
+        mixed[proposal_file(files[name])] = files[name]
+    if dice.random() < 0.5:
+        mixed[name] = others[metadata_file(others, dice)]
+    return mixed
+
+
 def metadata_file(files: Files, dice: random.Random) -> str:
     """Choose a file to spoil; one of the history would only have another digest."""
     return dice.choice(sorted(name for name in files if name.endswith(".json") and not name.startswith("history/")))
+
+
+WAYS: Final = (
+    with_spoilt_artifact,
+    with_spoilt_value,
+    with_spoilt_signatures,
+    with_a_byte_changed,
+    with_files_mixed,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -39,9 +40,16 @@ def at(value: Any, place: Place) -> Any:
     return value
 
 
+def _unlike(found: list[Place]) -> list[Place]:
+    """Return the places, of those that differ only in a digest the first."""
+    return list(
+        {tuple(re.sub("[0-9a-f]{64}", "", str(key)) for key in place): place for place in reversed(found)}.values()
+    )
+
+
 def spoilt(document: Document) -> Iterator[tuple[str, Document]]:
     """Yield the document with each of its values replaced or left out, and with keys added to each object."""
-    for *parents, key in list(places(document))[1:]:
+    for *parents, key in _unlike(list(places(document))[1:]):
         for other in OTHERS:
             changed = copy.deepcopy(document)
             at(changed, tuple(parents))[key] = other

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from model_registry.artifact import artifact_to_bytes
 from model_registry.errors import Reason
 from tests.support.models import repacked
 from tests.support.registries import RULES
-from tests.support.signers import CAROL, EVE
+from tests.support.signers import EVE
 from tests.vectors.building import (
     Document,
     artifact_path,
@@ -26,7 +26,7 @@ from tests.vectors.building import (
     with_manifest,
 )
 from tests.vectors.model import demanding_forest, demanding_model
-from tests.vectors.valid import proposed, three_versions
+from tests.vectors.registries import three_versions
 from tests.vectors.vector import Files, Vector
 
 RULES_BLOB = f"blobs/{hashlib.sha256(RULES).hexdigest()}"
@@ -37,7 +37,6 @@ def bad_files() -> Iterator[Vector]:
     yield from _blobs()
     yield from _artifacts()
     yield from _histories()
-    yield from _proposals()
     yield from _strangers()
 
 
@@ -87,6 +86,8 @@ def _artifacts() -> Iterator[Vector]:
         ("cut-short", "a container whose last byte is missing", data[:-1]),
         ("lacks-an-array", "no array forest.value", repacked(model, forest__value=None)),
         ("other-array", "an array that no model has", repacked(model, other=np.zeros(1, np.float32))),
+        ("remarks", "remarks in the header", _with_header(data, lambda text: '{"__metadata__": {}, ' + text[1:])),
+        ("array-twice", "every array twice in the header", _with_header(data, lambda text: f"{text[:-1]}, {text[1:]}")),
         ("other-type", "float64 for float32", repacked(model, forest__threshold=forest.threshold.astype(np.float64))),
         ("cycle", "a child that is its own parent", repacked(model, forest__left=array(forest.left, 2, 2))),
         ("shared-node", "a node with two parents", repacked(model, forest__left=array(forest.left, 2, 4))),
@@ -110,6 +111,12 @@ def _artifacts() -> Iterator[Vector]:
     yield _refused("artifact-golden-vectors", shows, with_artifact(files, golden), Reason.GOLDEN_VECTORS)
     other = with_artifact(files, scalars(catalogue="0" * 64), lambda version: version.update(catalogue="0" * 64))
     yield _refused("artifact-other-catalogue", "a model of another catalogue", other, Reason.WRONG_CATALOGUE)
+
+
+def _with_header(data: bytes, change: Callable[[str], str]) -> bytes:
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = change(data[8:end].decode().strip()).encode()
+    return len(header).to_bytes(8, "little") + header + data[end:]
 
 
 def _refused(name: str, shows: str, files: Files, reason: Reason) -> Vector:
@@ -151,26 +158,6 @@ def _histories() -> Iterator[Vector]:
     after = {**with_manifest(fresh(), follow), "history/1.json": forged}
     shows = "it follows a manifest that a stranger has signed"
     yield Vector(name="history-forged", shows=shows, files=after, refused=("history/1.json", Reason.UNKNOWN_KEY))
-
-
-def _proposals() -> Iterator[Vector]:
-    files = built(proposed)
-    (name,) = (path for path in files if path.startswith("proposed/"))
-    rest = {path: data for path, data in files.items() if path != name}
-    signed = document_of(files, name)["signed"]
-    misnamed = f"proposed/{'0' * 64}.json"
-    for what, shows, file, data, reason in (
-        ("misnamed", "a proposal under another digest", misnamed, files[name], Reason.WRONG_DIGEST),
-        ("unsigned", "a proposal that nobody has signed", name, signed_file(signed), Reason.UNDER_SIGNED),
-        (
-            "strangers",
-            "a proposal that a stranger has signed",
-            name,
-            signed_file(signed, CAROL, EVE),
-            Reason.UNKNOWN_KEY,
-        ),
-    ):
-        yield Vector(name=f"proposal-{what}", shows=shows, files={**rest, file: data}, refused=(file, reason))
 
 
 def _strangers() -> Iterator[Vector]:

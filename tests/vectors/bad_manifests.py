@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from model_registry.errors import Reason
-from model_registry.keys import Signer
-from model_registry.manifest import MANIFEST
+from model_registry.keys import KeyValue, PublicKey, Signer
+from model_registry.manifest import MANIFEST, RESTORE
 from tests.support.registries import NOW
 from tests.support.signers import ALICE, EVE, ROOT
 from tests.vectors.building import (
     LONG,
+    ROOT_FILE,
     Document,
     artifact_path,
     built,
+    digest_of,
     document_of,
     fresh,
     signed_file,
@@ -22,10 +24,11 @@ from tests.vectors.building import (
     with_signed,
 )
 from tests.vectors.model import NAME
-from tests.vectors.valid import targets_rotated, two_of_three
+from tests.vectors.registries import targets_rotated, two_of_three
 from tests.vectors.vector import Files, Vector
 
 GROUP_ORDER: Final = 2**252 + 27742317777372353535851937790883648493  # of Ed25519
+OUTSIDE: Final = "blobs/../1.root.json"
 
 
 def bad_manifests() -> Iterator[Vector]:
@@ -74,9 +77,29 @@ def _signatures() -> Iterator[Vector]:
     respelt["signatures"][0]["sig"] = _respelt(respelt["signatures"][0]["sig"])
     shows = "the group's order added to the signature's second half"
     yield _bad("malleable-signature", shows, with_document(files, MANIFEST, respelt), Reason.BAD_SIGNATURE)
+    shows = "a key of small order, under which anybody can sign"
+    yield _bad("weak-key", shows, _signed_by_anybody(files), Reason.BAD_SIGNATURE)
     many = document_of(files)
     many["signatures"] = [{"keyid": f"{number:064x}", "sig": "0" * 128} for number in range(65)]
     yield _bad("many-signatures", "65 signatures", with_document(files, MANIFEST, many), Reason.MALFORMED)
+
+
+def _signed_by_anybody(files: Files) -> Files:
+    """Return the files with a targets key of small order, for which a signature of zeros fits whatever is signed."""
+    point = "01" + "00" * 31
+    weak = PublicKey("ed25519", "ed25519", KeyValue(point))
+
+    def exchange(root: Document) -> None:
+        root["keys"][weak.keyid] = {**root["keys"].pop(ALICE.keyid), "keyval": {"public": point}}
+        root["holders"][weak.keyid] = root["holders"].pop(ALICE.keyid)
+        for role in ("targets", "snapshot", "timestamp"):
+            root["roles"][role]["keyids"] = [weak.keyid]
+
+    changed = with_signed(files, ROOT_FILE, exchange, ROOT)
+    manifest = document_of(files)
+    manifest["signed"]["root"]["sha256"] = digest_of(changed, ROOT_FILE)
+    manifest["signatures"] = [{"keyid": weak.keyid, "sig": point + "00" * 32}]
+    return with_document(changed, MANIFEST, manifest)
 
 
 def _without(files: Files) -> Files:
@@ -106,12 +129,21 @@ def _shapes() -> Iterator[Vector]:
             "an expiry on a day that does not exist",
             lambda signed: signed.update(expires="2030-02-30T00:00:00Z"),
         ),
+        "no-hour": ("an hour that does not exist", lambda signed: signed.update(published="2030-01-01T24:00:00Z")),
         "other-zone": ("a time with an offset", lambda signed: signed.update(expires="2030-02-01T00:00:00+00:00")),
         "control-character": ("an escape sequence for terminals", lambda signed: signed.update(reason="\x1b[2J")),
         "newline-in-a-name": ("a newline behind a name", lambda signed: signed.update(run_id="run-1\n")),
         "follows-itself": (
             "a version that follows its own",
             lambda signed: signed.update(previous={"version": 1, "sha256": "0" * 64}),
+        ),
+        "leap": (
+            "version 3 after version 1",
+            lambda signed: signed.update(version=3, previous={"version": 1, "sha256": "0" * 64}),
+        ),
+        "restored-backwards": (
+            "version 1 after version 2, by going back",
+            lambda signed: signed.update(action=RESTORE, previous={"version": 2, "sha256": "0" * 64}),
         ),
         "number-for-decimal": ("a number for a decimal", lambda signed: _model_version(signed).update(threshold=1)),
         "exponent-in-decimal": ("an exponent", lambda signed: _model_version(signed).update(threshold="75e-2")),
@@ -134,10 +166,15 @@ def _shapes() -> Iterator[Vector]:
             "more bytes than a blob has",
             lambda signed: signed["targets"][artifact].update(length=2**26 + 1),
         ),
-        "path-out-of-blobs": ("a path that leaves the folder of blobs", _leave),
+        "content-out-of-blobs": (
+            "a path in the content that leaves the folder of blobs",
+            lambda signed: signed["content"].update(rules=OUTSIDE),
+        ),
     }
     for name, (shows, change) in changes.items():
         yield _bad(name, shows, with_signed(files, MANIFEST, change, ALICE), Reason.MALFORMED)
+    outside = with_signed(files, MANIFEST, lambda signed: signed["targets"].update({OUTSIDE: {}}), ALICE)
+    yield _bad("target-out-of-blobs", "a target that leaves the folder of blobs", outside, Reason.BLOB_PATH)
 
 
 def _model(signed: Document) -> Document:
@@ -152,9 +189,3 @@ def _model_version(signed: Document) -> Document:
 
 def _target(digest: str) -> Document:
     return {f"blobs/{digest}": {"length": 1, "hashes": {"sha256": digest}}}
-
-
-def _leave(signed: Document) -> None:
-    path = signed["content"]["rules"]
-    signed["content"]["rules"] = "blobs/../1.root.json"
-    signed["targets"]["blobs/../1.root.json"] = signed["targets"].pop(path)

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from model_registry.errors import Reason
-from model_registry.keys import Signer
 from model_registry.manifest import MANIFEST
 from model_registry.root import Root, root_name
 from model_registry.signatures import sign
 from tests.support.registries import DAY, NOW
-from tests.support.signers import ALICE, BOB, EVE, ROOT, shared_root
+from tests.support.signers import ALICE, EVE, ROOT, shared_root
 from tests.vectors.building import (
     ROOT_FILE,
     Document,
@@ -23,7 +22,7 @@ from tests.vectors.building import (
     with_document,
     with_signed,
 )
-from tests.vectors.valid import NEXT_ROOT, short_lived, targets_rotated, three_versions, two_of_three
+from tests.vectors.registries import NEXT_ROOT, short_lived, three_versions, two_of_three
 from tests.vectors.vector import Files, Vector
 
 SECOND = root_name(2)
@@ -133,28 +132,4 @@ def _circumstances() -> Iterator[Vector]:
         files=built(three_versions),
         refused=(MANIFEST, Reason.OLDER_VERSION),
         min_version=4,
-    )
-    yield from (
-        _seen("newer-version", "a newer manifest was seen", fresh(), (1, ALICE, 2), Reason.OLDER_VERSION),
-        _seen("newer-root", "a newer root was seen", fresh(), (2, ALICE, 1), Reason.OLDER_VERSION),
-        _seen("other-keys", "the same root was seen with another targets key", fresh(), (1, BOB, 1), Reason.WRONG_ROOT),
-        _seen(
-            "newer-after-rotation",
-            "a newer one of Bob's was seen",
-            built(targets_rotated),
-            (2, BOB, 3),
-            Reason.OLDER_VERSION,
-        ),
-    )
-
-
-def _seen(name: str, shows: str, files: Files, seen: tuple[int, Signer, int], reason: Reason) -> Vector:
-    root_version, signer, version = seen
-    remembered = {"root_version": root_version, "targets_keyids": [signer.keyid], "manifest_version": version}
-    return Vector(
-        name=f"seen-{name}",
-        shows=shows,
-        files=files,
-        refused=(MANIFEST, reason),
-        seen=remembered,
     )

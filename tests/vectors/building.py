@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -31,8 +32,9 @@ LONG: Final = 30 * DAY  # how long manifests are valid
 Document = dict[str, Any]
 
 
+@cache
 def built(work: Callable[[Path], object]) -> Files:
-    """Let ``work`` make a registry in a folder, and return its files."""
+    """Let ``work`` make a registry in a folder, and return its files, which nobody changes; it does so once."""
     with TemporaryDirectory() as folder:
         work(Path(folder))
         files = files_of(Registry(folder))
@@ -76,9 +78,14 @@ def fresh() -> Files:
     return built(started)
 
 
+def digest_of(files: Files, name: str = MANIFEST) -> str:
+    """Return the SHA-256 of what is signed of a metadata file."""
+    return hashlib.sha256(canonical.signed_bytes(document_of(files, name)["signed"])).hexdigest()
+
+
 def proposal_file(data: bytes) -> str:
     """Return where a metadata file would wait for signatures."""
-    return f"proposed/{hashlib.sha256(canonical.signed_bytes(json.loads(data)['signed'])).hexdigest()}.json"
+    return f"proposed/{digest_of({MANIFEST: data})}.json"
 
 
 def document_of(files: Files, name: str = MANIFEST) -> Document:

@@ -34,7 +34,6 @@ sub read_artifact ($data) {
     my $header_length = unpack 'Q<', $data;
     require_that($header_length <= 16 << 10 && 8 + $header_length <= length $data, 'its header is too long');
     my $header = plain(_json(substr $data, 8, $header_length));
-    delete $header->{__metadata__};
     my $body = substr $data, 8 + $header_length;
     require_that(join(' ', sort keys %$header) eq join(' ', sort keys %ARRAYS), 'it lacks arrays, or has others');
     require_that(_is_entry($_), 'its header is malformed') for values %$header;

@@ -6,9 +6,10 @@ use v5.36;
 use Exporter qw(import);
 use Json qw(refuse);
 
-our @EXPORT_OK = qw(about accounted entries open_registry present proposed read_file read_given);
+our @EXPORT_OK = qw(
+    MAX_METADATA MAX_PROPOSALS about accounted entries open_registry present proposed read_file read_given);
 
-use constant MAX_METADATA => 1 << 20;
+use constant {MAX_METADATA => 1 << 20, MAX_PROPOSALS => 16};
 
 my $folder;
 my %accounted = map { $_ => 1 } qw(.lock blobs history proposed);

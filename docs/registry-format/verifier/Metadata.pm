@@ -14,6 +14,13 @@ our @EXPORT_OK = qw(
 
 my %SCHEMAS = map { $_ => plain(parse_json(_text(dirname(__FILE__) . "/../$_.schema.json"))) } qw(root manifest);
 
+# The points of small order by one of their coordinates, without the sign of the other.
+my %SMALL = map { $_ => 1 } (
+    '0' x 64, '01' . '0' x 62, 'ec' . 'ff' x 30 . '7f',
+    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+    'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+);
+
 sub _text ($path) {
     open my $handle, '<', $path or die "$path: $!\n";
     return do { local $/; <$handle> };
@@ -35,8 +42,8 @@ sub _require_fit ($envelope, $schema) {
 sub _signed ($envelope, $kind) {
     _require_fit($envelope, $SCHEMAS{$kind});
     my $signed = plain($envelope->[1]{signed});
-    _require_time($signed->{expires});
-    return $signed;
+    _require_day($signed->{expires});
+    return {%$signed, digest => signed_digest($envelope)};    # no field of theirs is called so
 }
 
 # Return the signed part of a root, its keys' ids and its roles held against each other.
@@ -59,9 +66,13 @@ sub read_root ($envelope) {
 
 # Return the signed part of a manifest whose signatures have been weighed.
 sub read_manifest ($envelope) {
+    my $paths = plain($envelope->[1]{signed})->{targets};
+    my $is_path = sub ($path) { $path =~ m{\Ablobs/[0-9a-f]{64}\z} };
+    refuse('blob-path', 'a target outside the blobs') if ref $paths eq 'HASH' && grep { !$is_path->($_) } keys %$paths;
     my $manifest = _signed($envelope, 'manifest');
-    my ($previous, $targets) = @$manifest{qw(previous targets)};
-    refuse('malformed', 'it follows itself') if $previous && $previous->{version} >= $manifest->{version};
+    my ($version, $previous, $targets) = @$manifest{qw(version previous targets)};
+    my $leap = $previous ? $version - $previous->{version} : 1;
+    refuse('malformed', 'it does not follow') if $leap < 1 || $leap > 1 && $manifest->{action} ne 'restore';
     for my $model (values %{$manifest->{content}{models}}) {
         refuse('malformed', 'a slot without its version') if grep { !exists $model->{versions}{$_} } slots($model);
     }
@@ -93,19 +104,29 @@ sub quorum ($root, $role) {
 # Verify every signature, and return the ids of the keys; those of strangers are passed over only if $lenient.
 sub weigh ($envelope, $quorums, $lenient = 0) {
     my %keys = map { %{$_->{keys}} } @$quorums;
-    my $payload = canonical_bytes($envelope->[1]{signed});
-    my ($before, @signed) = '';
+    my ($before, @counting) = '';
     for my $signature (@{plain($envelope->[1]{signatures})}) {
-        my ($keyid, $sig) = @$signature{qw(keyid sig)};
+        my $keyid = $signature->{keyid};
         refuse('signed-twice', $keyid) if $keyid eq $before;
         refuse('layout', 'signatures out of order') if $keyid lt $before;
         $before = $keyid;
-        next if $lenient && !exists $keys{$keyid};
-        refuse('unknown-key', $keyid) if !exists $keys{$keyid};
-        refuse('bad-signature', $keyid) if !_verifies($keys{$keyid}, $sig, $payload);
-        push @signed, $keyid;
+        refuse('unknown-key', $keyid) if !exists $keys{$keyid} && !$lenient;
+        push @counting, $signature if exists $keys{$keyid};
     }
-    return @signed;
+    my $payload = @counting ? canonical_bytes($envelope->[1]{signed}) : '';
+    for my $signature (@counting) {
+        my ($keyid, $sig) = @$signature{qw(keyid sig)};
+        my $is_weak = _is_weak($keys{$keyid}) || _is_weak(substr $sig, 0, 64);
+        refuse('bad-signature', $keyid) if $is_weak || !_verifies($keys{$keyid}, $sig, $payload);
+    }
+    return map { $_->{keyid} } @counting;
+}
+
+# Tell whether a point, in hex, is spelt with a number beyond the field's prime, or is of small order: one of eight that
+# anybody can sign for. The highest bit is a sign.
+sub _is_weak ($point) {
+    my $number = substr($point, 0, 62) . sprintf '%02x', 0x7f & hex substr $point, 62;
+    return exists $SMALL{$number} || $number =~ /\A(?:e[d-f]|f.)(?:ff){30}7f\z/;
 }
 
 # Tell whether as many have signed as each of the quorums asks for.
@@ -134,12 +155,12 @@ sub _verifies ($public, $signature, $payload) {
 # Return what names a proposal: the SHA-256 of what is signed.
 sub signed_digest ($envelope) { return sha256_hex(canonical_bytes($envelope->[1]{signed})) }
 
-sub _require_time ($time) {
-    my ($year, $month, $day, $hour, $minute, $second) = $time =~ /([0-9]+)/g;
+# The schema has looked at all of a time but whether the month has such a day.
+sub _require_day ($time) {
+    my ($year, $month, $day) = $time =~ /([0-9]+)/g;
     my $leap = $year % 4 == 0 && ($year % 100 != 0 || $year % 400 == 0);
-    my $days = (0, 31, $leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[$month] // 0;
-    my $exists = $year > 0 && $day > 0 && $day <= $days && $hour < 24 && $minute < 60 && $second < 60;
-    refuse('malformed', "$time is no time") if !$exists;
+    my $days = (31, $leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[$month - 1];
+    refuse('malformed', "$time is no time") if $year == 0 || $day > $days;
 }
 
 # Times of one form are in the order of their text.

@@ -1,18 +1,18 @@
 package Trust;
 
-# Who may say what: from the first root over its successors to the manifest, and what came before and may come after.
+# Who may say what: from the first root over its successors to the manifest, and what came before.
 
 use v5.36;
 use Digest::SHA qw(sha256_hex);
 use Exporter qw(import);
-use Files qw(about present proposed read_file read_given);
+use Files qw(MAX_METADATA MAX_PROPOSALS about present proposed read_file read_given);
 use Json qw(parse_json plain refuse);
-use List::Util qw(max);
-use Metadata qw(check_expiry complete quorum read_envelope read_manifest read_root signed_digest weigh);
+use List::Util qw(any max min);
+use Metadata qw(check_expiry complete quorum read_envelope read_manifest read_root weigh);
 
-our @EXPORT_OK = qw(find_manifest read_proposals walk_history walk_roots);
+our @EXPORT_OK = qw(find_manifest walk_history walk_roots weigh_manifest weigh_root);
 
-use constant {MANIFEST => 'model_registry.json', MAX_PROPOSALS => 64};
+use constant {MANIFEST => 'model_registry.json', MAX_SEARCH => 4 << 20};
 
 # Steps 1, 2 and 6: return the roots, each introduced by the one before it.
 sub walk_roots ($options) {
@@ -26,17 +26,20 @@ sub walk_roots ($options) {
         about("$version.root.json", sub {
             my $data = read_file("$version.root.json");
             refuse('wrong-root', 'not the root that was given') if $version == $pinned && $data ne $pin;
-            push @roots, @roots ? _next_root($data, $roots[-1]) : _first_root($data);
-            refuse('wrong-root', "version $roots[-1]{version}") if $roots[-1]{version} != $version;
+            push @roots, @roots ? _next_root($data, $roots[-1]) : _first_root($data, 1);
         });
     }
-    about(--$version . '.root.json', sub { check_expiry($roots[-1], $options->{now}) });
+    about(--$version . '.root.json', sub {
+        check_expiry($roots[-1], $options->{now});
+        _compare_roots(_seen($options)->{root}, @roots) if defined $options->{seen};
+    });
     return @roots;
 }
 
-sub _first_root ($data) {
+sub _first_root ($data, $version = undef) {
     my $envelope = read_envelope($data);
     my $root = read_root($envelope);
+    refuse('wrong-root', "version $root->{version}") if defined $version && $root->{version} != $version;
     my $quorums = [quorum($root, 'root')];
     # Of a later one, keys of predecessors that nobody has shown us have signed, too.
     my @signed = weigh($envelope, $quorums, $root->{version} > 1);
@@ -45,68 +48,82 @@ sub _first_root ($data) {
 }
 
 sub _next_root ($data, $before) {
-    my ($root, $complete) = _weigh_root(read_envelope($data), $before);
+    my ($root, $complete) = weigh_root(read_envelope($data), $before);
     refuse('under-signed', 'by the old or by the new keys') if !$complete;
     return $root;
 }
 
-sub _weigh_root ($envelope, $before) {
+sub weigh_root ($envelope, $before) {
     my $root = read_root($envelope);
     refuse('wrong-root', "version $root->{version}") if $root->{version} != $before->{version} + 1;
     my $quorums = [quorum($before, 'root'), quorum($root, 'root')];
     my @signed = weigh($envelope, $quorums);
-    return ($root, complete(\@signed, $quorums), scalar @signed);
+    return ($root, complete(\@signed, $quorums), @signed);
 }
 
 # Step 3: return the manifest in force, and the bytes of its file.
 sub find_manifest ($options, @roots) {
     return about(MANIFEST, sub {
-        my $data = read_file(MANIFEST);
-        my $manifest = eval { _accept($data, $options, $roots[-1]) };
+        my $data = present(MANIFEST) ? read_file(MANIFEST) : undef;
+        my $manifest = eval { _accept($data // refuse('missing', 'not there'), $options, @roots) };
         my $refusal = $@;
-        return ($manifest, $data) if $manifest;
-        die $refusal if !ref $refusal || @roots == 1 || $refusal->{reason} =~ /^(?:older-version|expired)$/;
-        my $waiting = _waiting($roots[-1]) // die $refusal;
-        return (_accept($waiting, $options, $roots[-1]), $waiting);
+        if (!$manifest) {
+            die $refusal if !ref $refusal || @roots == 1 || $refusal->{reason} =~ /^(?:older-version|expired)$/;
+            $data = _waiting($roots[-1]) // die $refusal;
+            $manifest = _accept($data, $options, @roots);
+        }
+        _compare_manifest(_seen($options)->{manifest}, $manifest) if defined $options->{seen};
+        return ($manifest, $data);
     });
 }
 
-sub _accept ($data, $options, $root) {
-    my $oldest = _oldest_accepted($options, $root);
-    my ($manifest, $complete) = _weigh_manifest(read_envelope($data), $root);
+sub _accept ($data, $options, @roots) {
+    my ($manifest, $complete) = weigh_manifest(read_envelope($data), $roots[-1]);
     refuse('under-signed', 'by targets keys') if !$complete;
-    refuse('older-version', 'than is accepted') if $manifest->{version} < $oldest;
+    my ($version, $sha256) = @{$manifest->{root}}{qw(version sha256)};
+    refuse('wrong-root', 'made under a root that is not there') if $version > $roots[-1]{version};
+    my $is_other = any { $_->{version} == $version && $_->{digest} ne $sha256 } @roots;
+    refuse('wrong-root', 'made under another root') if $is_other;
+    refuse('older-version', 'than is accepted') if $manifest->{version} < $options->{'min-version'};
     check_expiry($manifest, $options->{now});
     return $manifest;
 }
 
-sub _weigh_manifest ($envelope, $root) {
+sub weigh_manifest ($envelope, $root) {
     my $quorums = [quorum($root, 'targets')];
     my @signed = weigh($envelope, $quorums);
     return (read_manifest($envelope), complete(\@signed, $quorums), scalar @signed);
 }
 
-sub _oldest_accepted ($options, $root) {
-    return $options->{'min-version'} if !defined $options->{seen};
-    my $seen = plain(parse_json(read_given($options->{seen})));
-    refuse('older-version', 'a newer root was seen') if $root->{version} < $seen->{root_version};
-    my $same = join(' ', sort @{$root->{roles}{targets}{keyids}}) eq join(' ', @{$seen->{targets_keyids}});
-    return max($options->{'min-version'}, $seen->{manifest_version}) if $same;
-    refuse('wrong-root', 'the same root had other keys') if $root->{version} == $seen->{root_version};
-    return $options->{'min-version'};
-}
-
 # A rotation that was interrupted has left the manifest for the last root among the proposals.
 sub _waiting ($root) {
-    my %found;
+    my ($left, %found) = MAX_SEARCH;
     my @names = proposed();
     splice @names, MAX_PROPOSALS if @names > MAX_PROPOSALS;
     for my $name (@names) {
-        my $data = eval { read_file($name) } // next;
-        my ($manifest, $complete) = eval { _weigh_manifest(read_envelope($data), $root) };
-        $found{$manifest->{version}} = $data if $manifest && $complete;
+        my $data = eval { read_file($name, min($left, MAX_METADATA)) } // next;
+        $left -= length $data;
+        my ($manifest, $complete) = eval { weigh_manifest(read_envelope($data), $root) };
+        next if !$manifest || !$complete;
+        my ($version, $sha256) = @{$manifest->{root}}{qw(version sha256)};
+        $found{$manifest->{version}} = $data if $version == $root->{version} && $sha256 eq $root->{digest};
     }
     return %found ? $found{max keys %found} : undef;
+}
+
+# What the reader remembers.
+sub _seen ($options) { return plain(parse_json(read_given($options->{seen}))) }
+
+sub _compare_roots ($seen, @roots) {
+    refuse('older-version', 'a newer root was seen') if $roots[-1]{version} < $seen->{version};
+    my $is_other = any { $_->{version} == $seen->{version} && $_->{digest} ne $seen->{sha256} } @roots;
+    refuse('wrong-root', "another root $seen->{version} was seen") if $is_other;
+}
+
+sub _compare_manifest ($seen, $manifest) {
+    my $age = $manifest->{root}{version} <=> $seen->{root_version} || $manifest->{version} <=> $seen->{version};
+    refuse('older-version', 'a newer one was seen') if $age < 0;
+    refuse('older-version', 'another of its version was seen') if $age == 0 && $manifest->{digest} ne $seen->{sha256};
 }
 
 # Step 7: return the manifests that were in force before, each named by the one after it.
@@ -126,57 +143,22 @@ sub walk_history ($manifest, $data, @roots) {
 sub _read_kept ($name, $previous, @roots) {
     my $data = read_file($name);
     refuse('wrong-digest', 'not what its successor names') if sha256_hex($data) ne $previous->{sha256};
-    my ($manifest) = _by_some_root(read_envelope($data), 1, reverse @roots);
+    my $manifest = _by_some_root(read_envelope($data), reverse @roots);
     refuse('malformed', "version $manifest->{version}") if $manifest->{version} != $previous->{version};
     return $manifest;
 }
 
-# Weigh a manifest under the first root that knows its signers (and, if that is asked, has enough of them).
-sub _by_some_root ($envelope, $must_be_complete, @roots) {
+# Weigh a manifest under the first root that knows its signers, and has enough of them.
+sub _by_some_root ($envelope, @roots) {
     my $refusal;
     for my $root (@roots) {
-        my ($manifest, $complete, $count) = eval { _weigh_manifest($envelope, $root) };
-        return ($manifest, $count) if $manifest && ($complete || !$must_be_complete);
+        my ($manifest, $complete) = eval { weigh_manifest($envelope, $root) };
+        return $manifest if $manifest && $complete;
         next if $manifest;
         die $@ if !ref $@ || $@->{reason} ne 'unknown-key';
         $refusal //= $@;
     }
     die $refusal // {reason => 'under-signed', why => 'for every root'};
-}
-
-# Step 8: return the manifests that wait for signatures. Roots first, since manifests may wait for them.
-sub read_proposals (@roots) {
-    my (@coming, @manifests, %waiting);
-    my @names = proposed();
-    about('proposed', sub { refuse('oversized', 'too many files') if @names > MAX_PROPOSALS });
-    for my $name (@names) {
-        my $envelope = about($name, sub { read_envelope(read_file($name)) });
-        my $type = plain($envelope->[1]{signed})->{_type} // '';
-        $waiting{$name} = $envelope if $type ne 'root';
-        push @coming, about($name, sub { _read_proposed_root($envelope, $name, @roots) }) if $type eq 'root';
-    }
-    for my $name (sort keys %waiting) {
-        push @manifests, about($name, sub {
-            my ($manifest, $count) = _by_some_root($waiting{$name}, 0, @coming, reverse @roots);
-            _check_proposal($waiting{$name}, $name, $count);
-            return $manifest;
-        });
-    }
-    return @manifests;
-}
-
-# Return a proposed root if it can still follow the last one; another may have taken its number.
-sub _read_proposed_root ($envelope, $name, @roots) {
-    my $version = plain($envelope->[1]{signed})->{version} // 0;
-    my ($before) = ((grep { $_->{version} + 1 eq $version } @roots), $roots[-1]);
-    my ($root, undef, $count) = _weigh_root($envelope, $before);
-    _check_proposal($envelope, $name, $count);
-    return $before == $roots[-1] ? $root : ();
-}
-
-sub _check_proposal ($envelope, $name, $count) {
-    refuse('wrong-digest', 'another name than its digest') if $name ne 'proposed/' . signed_digest($envelope) . '.json';
-    refuse('under-signed', 'by nobody') if !$count;
 }
 
 1;

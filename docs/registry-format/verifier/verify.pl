@@ -15,7 +15,8 @@ use Getopt::Long;
 use Json qw(refuse);
 use Metadata qw(references slots);
 use POSIX qw(strftime);
-use Trust qw(find_manifest read_proposals walk_history walk_roots);
+use Proposals qw(read_proposals);
+use Trust qw(find_manifest walk_history walk_roots);
 
 use constant MAX_KEY => 64 << 10;
 

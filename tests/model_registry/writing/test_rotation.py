@@ -9,7 +9,7 @@ import pytest
 from flows.errors import UsageError
 from model_registry.errors import Reason, TrustError
 from model_registry.keys import Signer
-from model_registry.manifest import MANIFEST, PROPOSED, Manifest
+from model_registry.manifest import MANIFEST, PROPOSED, Manifest, Previous
 from model_registry.proposals import list_proposals
 from model_registry.registry import Registry
 from model_registry.signatures import sign, signed_digest
@@ -173,7 +173,7 @@ def test_going_back_before_a_theft(registry: Registry, tmp_path: Path) -> None:
     good = registry.load(now=NOW, state_dir=state)
     # The thief publishes the highest version there can be, so that nothing seems newer ever again.
     stolen = registry.manifest(now=NOW)
-    last = msgspec.structs.replace(stolen, version=2**53, action="restore")
+    last = msgspec.structs.replace(stolen, version=2**53, previous=Previous(2**53 - 1, "0" * 64))
     (registry.path / MANIFEST).write_bytes(sign(last, ALICE))
     assert registry.load(now=NOW, state_dir=state).version == 2**53
     with pytest.raises(TrustError):
