@@ -28,6 +28,7 @@ MANIFEST: Final = "model_registry.json"
 HISTORY: Final = "history"  # the folder of every manifest that was ever in force, by version
 PROPOSED: Final = "proposed"  # the folder of manifests and roots that wait for signatures
 ROTATE: Final = "rotate"  # the action of a manifest that is signed anew for the next root
+FARTHEST: Final = 2**20  # versions that a restoration may pass over, so that none leaps to the last there can be
 RESTORE: Final = "restore"  # the action of a rotation that goes back to a kept manifest, and so follows no other
 
 
@@ -93,20 +94,20 @@ def parse_manifest(signed: Mapping[str, Any], name: str = MANIFEST) -> Manifest:
     _check_paths(signed, name)
     manifest = canonical.convert(signed, Manifest, name)
     parse_time(manifest.expires, name)
-    if manifest.previous is not None and not _follows(manifest, manifest.previous):
-        raise TrustError(
-            f"{name}: version {manifest.version} says that it followed {manifest.previous.version}", Reason.MALFORMED
-        )
+    if not _follows(manifest):
+        before = "none" if manifest.previous is None else str(manifest.previous.version)
+        raise TrustError(f"{name}: version {manifest.version} says that it followed {before}", Reason.MALFORMED)
     check_slots(manifest.content, name)
     _check_targets(manifest, name)
     return manifest
 
 
-def _follows(manifest: Manifest, previous: Previous) -> bool:
-    """Tell whether a version may come after another: the next one, or, where people went back, any later one."""
-    if manifest.action == RESTORE:
-        return manifest.version > previous.version
-    return manifest.version == previous.version + 1
+def _follows(manifest: Manifest) -> bool:
+    """Tell whether a version may come after the one before: the first after none, and where people go back a later."""
+    if manifest.previous is None:
+        return manifest.version == 1
+    ahead = manifest.version - manifest.previous.version
+    return 1 <= ahead <= FARTHEST if manifest.action == RESTORE else ahead == 1
 
 
 def _check_paths(signed: Mapping[str, Any], name: str) -> None:

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from flows.errors import UsageError
 from model_registry import canonical
 from model_registry.errors import Reason, TrustError
 from model_registry.keys import Role
-from model_registry.manifest import HISTORY, MANIFEST, PROPOSED, RESTORE, Manifest, Previous
+from model_registry.manifest import HISTORY, MANIFEST, PROPOSED, RESTORE, Manifest, Previous, RootRef
 from model_registry.registry import MAX_PROPOSALS, Current, Registry
 from model_registry.root import Root, root_name
 from model_registry.signatures import Envelope, Weight, read_envelope, signed_digest
@@ -95,7 +97,7 @@ def look_through_proposals(
     follows = _what_is_followed(registry, current) if manifests else ()
     for name, (stored, envelope) in manifests.items():
         try:
-            proposals.append(_read_manifest(trusted, roots, follows, stored, envelope, name))
+            proposals.append(_read_manifest(trusted, roots, follows, current, stored, envelope, name))
         except TrustError as error:
             refused[name] = error
     return proposals, refused
@@ -143,20 +145,20 @@ def _read_manifest(
     trusted: TrustedMetadata,
     proposed: Sequence[Proposal],
     follows: Sequence[Previous | None],
+    current: Current | None,
     stored: Stored,
     envelope: Envelope,
     name: str,
 ) -> Proposal:
     """Read a proposed manifest: for the last root, for a proposed one, or for one that was replaced."""
     ref = envelope.signed.get("root")
-    digest = ref.get("sha256") if isinstance(ref, dict) else None
     for proposal in proposed:
-        if proposal.digest == digest:
+        if ref == msgspec.to_builtins(RootRef.of(proposal.under)):
             manifest, weight = weigh_manifest(envelope, name, proposal.under)
             goes_on = manifest.previous in follows or manifest.action == RESTORE
             stale = proposal.stale or ("" if goes_on else _OVERTAKEN)
             return _named(name, Proposal(manifest, weight, proposal.under, *stored, stale))
-    made_under = next((root for root in trusted.roots if signed_digest(root) == digest), None)
+    made_under = next((root for root in trusted.roots if ref == msgspec.to_builtins(RootRef.of(root))), None)
     if made_under is None:
         raise TrustError(f"{name}: made under a root that is neither there nor proposed; delete it", Reason.WRONG_ROOT)
     try:
@@ -168,6 +170,11 @@ def _read_manifest(
         stale = f"signed by keys of {root_name(made_under.version)}, which has been replaced; propose it again"
         return _named(name, Proposal(manifest, weight, made_under, *stored, stale))
     stale = "" if manifest.previous in follows else (_OVERTAKEN if follows else _NOTHING)
+    before = made_under.version if current is None else current.manifest.root.version
+    if before > made_under.version:
+        stale = f"made under {root_name(made_under.version)}, older than what it follows; propose it again"
+    elif manifest.action == RESTORE and made_under is trusted.root and before < made_under.version:
+        stale = ""  # of a rotation that was interrupted, whose root accepts the manifest in force as well
     return _named(name, Proposal(manifest, weight, trusted.root, *stored, stale))
 
 

@@ -33,7 +33,7 @@ from model_registry.store import Store, Stored
 from model_registry.trust import TrustedMetadata, weigh_manifest
 
 MAX_PROPOSALS: Final = 16  # that are looked at; one at the limit of its length takes a second
-# Bytes of proposals that a reader looks through who found no good manifest: some two hundred, or seconds of junk.
+# Bytes of proposals that a reader looks through who found no good manifest: a few seconds of junk.
 _MOST_PROPOSED: Final = 4 << 20
 _TRIES: Final = 8  # to read while others write
 _PROPOSAL: Final = re.compile(r"[0-9a-f]{64}\.json")
@@ -215,9 +215,10 @@ class Registry:
             manifest = trusted.update_manifest(data, min_version=min_version, allow_expired=allow_expired)
         except TrustError as error:
             good = error.reason in {Reason.OLDER_VERSION, Reason.EXPIRED}
-            data = None if good or trusted.root.version == 1 else self._interrupted(trusted.root)
-            if data is None:
+            waiting = None if good or trusted.root.version == 1 else self.interrupted(trusted.root)
+            if waiting is None:
                 raise
+            data = waiting[1]
             manifest = trusted.update_manifest(data, min_version=min_version, allow_expired=allow_expired)
         if before is not None:
             before.check_manifest(manifest)
@@ -247,9 +248,9 @@ class Registry:
         again = self.stored_manifest()
         return (again and again.tag) != (stored and stored.tag)
 
-    def _interrupted(self, root: Root) -> bytes | None:
+    def interrupted(self, root: Root) -> tuple[Manifest, bytes] | None:
         """Return the manifest that a rotation to this root had ready, if it came no further than the root."""
-        found: dict[int, bytes] = {}
+        found: dict[int, tuple[Manifest, bytes]] = {}
         left = _MOST_PROPOSED
         for name in self.proposed()[:MAX_PROPOSALS]:
             try:
@@ -259,7 +260,7 @@ class Registry:
             except TrustError:  # a proposal for another root, or junk: `tidegate registry verify` names it
                 continue
             if weight.complete and manifest.root == RootRef.of(root):
-                found[manifest.version] = data
+                found[manifest.version] = manifest, data
         return found[max(found)] if found else None
 
 

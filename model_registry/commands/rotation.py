@@ -36,7 +36,7 @@ RUN_ID = "by-hand"
     "--days", type=click.IntRange(1, 36500), default=ROOT_VALIDITY.days, show_default=True, help="Validity of the root."
 )
 @click.option("--restore", type=click.IntRange(1), metavar="VERSION", help="Go back to this manifest of the history.")
-@click.option("--sha256", metavar="DIGEST", help="That manifest's SHA-256, from `registry history --json`.")
+@click.option("--sha256", metavar="DIGEST", help="That manifest's SHA-256, noted before the theft.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; kept in a manifest that is signed anew.")
 @click.option("--unencrypted", is_flag=True, help="Store new private keys without a passphrase.")
 @writer_options
@@ -91,6 +91,7 @@ def keys_rotate(
         restore=back,
         valid_for=timedelta(days=days),
         root=writer.root,
+        state_dir=writer.state,
     )
     _tell(rotated, [_path(keys_dir, role, signer) for role, signer in new.items()], as_json)
 

@@ -39,7 +39,7 @@ def registry_sign(proposal: str, yes: bool, writer: Writer, as_json: bool) -> No
     proposals = [p for p in found if not p.stale]
     waiting = [p for p in proposals if not p.weight.complete]
     if not waiting and (proposals or (current is not None and not current.in_place)):
-        effects = finish(source, root=writer.root)
+        effects = finish(source, root=writer.root, state_dir=writer.state)
         _tell_signed(None, effects, as_json)
         return
     chosen = find_proposal(waiting, refused, proposal)
@@ -52,7 +52,8 @@ def registry_sign(proposal: str, yes: bool, writer: Writer, as_json: bool) -> No
     keyids = {*chosen.under.role(chosen.role).keyids}
     if chosen.role == "root":
         keyids |= {*trusted.root.roles.root.keyids}
-    effects = sign_proposal(source, chosen.digest, load_signer(writer.keys, chosen.role, keyids), root=writer.root)
+    signer = load_signer(writer.keys, chosen.role, keyids)
+    effects = sign_proposal(source, chosen.digest, signer, root=writer.root, state_dir=writer.state)
     _tell_signed(chosen, effects, as_json)
 
 
@@ -77,7 +78,14 @@ def _describe(source: Registry, proposal: Proposal, root: Root, current: Current
         click.echo(f"  valid until {signed.expires}")
         return
     click.echo(f"  {signed.action} by run {signed.run_id}, {signed.published}; reason: {signed.reason or 'none given'}")
-    if current is not None:
+    click.echo(f"  valid until {signed.expires}")
+    if current is None:
+        for name in sorted(signed.content.models):
+            champion = signed.content.champion(name)
+            click.echo(f"  {name}: {champion.fingerprint if champion else 'no champion'}")
+        for what in ("rules", "math", "ensemble"):
+            click.echo(f"  {what}: {getattr(signed.content, what)}")
+    else:
         before = current.manifest.content
         print_differences(diff_contents(before, signed.content, lambda path: read_blob(source.store, path)))
 

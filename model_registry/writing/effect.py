@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from flows.errors import TidegateError
-from model_registry import canonical
+from model_registry import canonical, seen
 from model_registry.errors import ChangedError, TrustError
-from model_registry.manifest import HISTORY, MANIFEST, Manifest, history_name
+from model_registry.manifest import HISTORY, MANIFEST, RESTORE, Manifest, history_name
 from model_registry.proposals import look_through_proposals
 from model_registry.registry import Current, Registry
 from model_registry.store import Store
@@ -53,18 +53,35 @@ def present(
 ) -> tuple[TrustedMetadata, Current | None]:
     """Return the roots and the manifest to build upon, None before the first; finish a rotation that was interrupted.
 
-    Either may have expired. Raises TrustError if one of them cannot be trusted, is older than what ``state_dir``
-    remembers, or if the manifest is gone.
+    Either may have expired. ``state_dir`` remembers what was seen. Raises TrustError if one of them cannot be trusted,
+    or is older than that, or if the manifest is gone.
     """
     trusted = registry.trusted_roots(root, now)
     stored = registry.stored_manifest()
-    if stored is None and not registry.store.entries(HISTORY):
+    remembered = None if state_dir is None else seen.recall(state_dir)
+    if stored is None and remembered is None and not registry.store.entries(HISTORY):
         return trusted, None
     current = registry.accept(trusted, stored, state_dir=state_dir, allow_expired=True)
-    if not current.in_place:
+    if current.in_place and (waiting := _restoration(registry, trusted, current)) is not None:
+        take_effect(registry.store, *waiting, current.tag)
+    elif not current.in_place:
         take_effect(registry.store, current.manifest, current.data, current.tag)
-        return present(registry, root, now)
-    return trusted, current
+    else:
+        if state_dir is not None:
+            seen.remember(state_dir, trusted.root, current.manifest)
+        return trusted, current
+    return present(registry, root, now, state_dir)
+
+
+def _restoration(registry: Registry, trusted: TrustedMetadata, current: Current) -> tuple[Manifest, bytes] | None:
+    """Return what people went back to with the last root, if that root is there and its manifest is not.
+
+    The manifest from before may be good under the new root, too, so nothing else tells that they were interrupted.
+    """
+    if current.manifest.root.version == trusted.root.version:
+        return None
+    waiting = registry.interrupted(trusted.root)
+    return waiting if waiting is not None and waiting[0].action == RESTORE else None
 
 
 def was_in_force(store: Store, version: int, data: bytes) -> bool:

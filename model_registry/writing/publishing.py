@@ -8,6 +8,7 @@ signatures, or else among the proposals, where others sign it (:mod:`model_regis
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from flows.errors import TidegateError
 from model_registry import canonical, seen
 from model_registry.blobs import read_blob
 from model_registry.content import EMPTY, Content, check_slots
@@ -104,7 +106,8 @@ def publish(
             take_effect(registry.store, manifest, data, None if current is None else current.tag)
             tidy_proposals(registry, root, now)
             if state_dir is not None:
-                seen.remember(state_dir, trusted.root, manifest)
+                with suppress(TidegateError):  # it is in force, and whoever publishes next remembers it
+                    seen.remember(state_dir, trusted.root, manifest)
         else:
             _propose(registry, trusted, current, manifest, weight, data)
         return Published(manifest.version, signed_digest(manifest), sum(weight.lacking.values()))

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from flows.errors import UsageError
-from model_registry import canonical
+from model_registry import canonical, seen
 from model_registry.errors import Reason, TrustError
 from model_registry.history import Kept, read_kept
 from model_registry.keys import ROLES, PublicKey, Role, Signer
@@ -68,13 +68,14 @@ def rotate(
     restore: Restore | None = None,
     valid_for: timedelta = ROOT_VALIDITY,
     root: Path | None = None,
+    state_dir: Path | None = None,
     now: datetime | None = None,
 ) -> Rotated:
     """Sign the next root by those of ``signers`` that count for it, and put it in force or propose it.
 
     Without changes it renews the root's expiry. ``restore`` names a kept manifest whose content comes into force
     again, in place of a present one that is not to be trusted, because a key was stolen. ``root`` is the first root to
-    trust; without it the registry's own is.
+    trust, without it the registry's own is; ``state_dir`` remembers what was seen, as for readers.
 
     Raises UsageError for a change that makes no root, and when the manifest must be signed anew and no targets key is
     at hand; TrustError if no root key is, if the present manifest cannot be trusted and nothing is to be restored, or
@@ -86,9 +87,9 @@ def rotate(
     def work() -> Rotated:
         if attempted and _is_there(registry, *attempted[-1]):
             # Others have published between the new root and its manifest, which readers find among the proposals.
-            present(registry, root, moment)
-            return Rotated(attempted[-1][0], [f"root version {attempted[-1][0].version}"], [])
-        trusted, current = _base(registry, restore, root, moment)
+            effects = [f"root version {attempted[-1][0].version}", *put_in_force(registry, root, moment, state_dir)]
+            return Rotated(attempted[-1][0], effects, [])
+        trusted, current = _base(registry, restore, root, moment, state_dir)
         successor = next_root(trusted.root, change, expires=moment + valid_for)
         name = proposal_name(successor)
         if not _among(signers, trusted.root.roles.root.keyids):
@@ -116,7 +117,7 @@ def rotate(
         # The root first: a manifest for a root that nobody has proposed could not be told from a stranger's.
         for file, data in files.items():
             registry.store.put(file, data)
-        in_force = put_in_force(registry, root, moment)
+        in_force = put_in_force(registry, root, moment, state_dir)
         return Rotated(successor, in_force, [] if in_force else list(files))
 
     return exclusively(registry, work)
@@ -170,14 +171,18 @@ def known(kept: Kept, restore: Restore) -> Restore:
 
 
 def _base(
-    registry: Registry, restore: Restore | None, root: Path | None, now: datetime
+    registry: Registry, restore: Restore | None, root: Path | None, now: datetime, state_dir: Path | None
 ) -> tuple[TrustedMetadata, Current | None]:
     """Return the roots, and the manifest whose content goes on: the present one, or the kept one to be restored."""
     if restore is None:
-        return present(registry, root, now)
+        return present(registry, root, now, state_dir)
     kept = find_kept(registry, restore.version, root=root, now=now)
     known(kept, restore)
-    return registry.trusted_roots(root, now), Current(kept.manifest, kept.data, tag=None, in_place=False)
+    trusted = registry.trusted_roots(root, now)
+    before = None if state_dir is None else seen.recall(state_dir)
+    if before is not None and state_dir is not None:
+        before.check_roots(state_dir, trusted.roots)
+    return trusted, Current(kept.manifest, kept.data, tag=None, in_place=False)
 
 
 def _is_there(registry: Registry, root: Root, data: bytes) -> bool:

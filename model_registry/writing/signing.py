@@ -23,40 +23,49 @@ from model_registry.writing.effect import exclusively, present, take_effect, tid
 
 
 def sign_proposal(
-    registry: Registry, digest: str, signer: Signer, *, root: Path | None = None, now: datetime | None = None
+    registry: Registry,
+    digest: str,
+    signer: Signer,
+    *,
+    root: Path | None = None,
+    state_dir: Path | None = None,
+    now: datetime | None = None,
 ) -> list[str]:
     """Add a signature to the proposal whose digest begins so, and return what took effect by that, in words.
 
-    Raises UsageError if no proposal or several begin so, or if the signer has signed it already; TrustError if the
-    key does not count for it, if it is stale, or if what it refers to is not as it should be.
+    ``root`` is the first root to trust, ``state_dir`` remembers what was seen, as for readers. Raises UsageError if
+    no proposal or several begin so, or if the signer has signed it already; TrustError if the key does not count
+    for it, if it is stale, or if what it refers to is not as it should be.
     """
     moment = now or datetime.now(UTC)
 
     def work() -> list[str]:
-        trusted, current = _whatever_is_present(registry, root, moment)
+        trusted, current = _whatever_is_present(registry, root, moment, state_dir)
         proposal = find_proposal(*look_through_proposals(registry, trusted, current), digest)
         if proposal.stale:
             raise TrustError(f"{proposal.file}: {proposal.stale}", Reason.OLDER_VERSION)
         if signer.keyid in proposal.weight.keyids:
             raise UsageError(f"{proposal.file}: the key {signer.keyid[:12]} has signed it already; others must")
+        check_expiry(proposal.signed.expires, moment, proposal.file, "propose it again")
         data = add_signature(read_envelope(proposal.data, proposal.file), signer)
         signed = read_envelope(data, proposal.file)
         if isinstance(proposal.signed, Manifest):
             weigh_manifest(signed, proposal.file, proposal.under)
-            check_expiry(proposal.signed.expires, moment, proposal.file, "propose it again")
             verify_content(registry, proposal.signed)
         else:
             weigh_root(signed, proposal.file, trusted.root)
         registry.store.swap(proposal.file, data, proposal.tag)
-        return put_in_force(registry, root, moment)
+        return put_in_force(registry, root, moment, state_dir)
 
     return exclusively(registry, work)
 
 
-def finish(registry: Registry, *, root: Path | None = None, now: datetime | None = None) -> list[str]:
+def finish(
+    registry: Registry, *, root: Path | None = None, state_dir: Path | None = None, now: datetime | None = None
+) -> list[str]:
     """Put in force what has all its signatures and was interrupted before it could; return what did, in words."""
     moment = now or datetime.now(UTC)
-    return exclusively(registry, lambda: put_in_force(registry, root, moment))
+    return exclusively(registry, lambda: put_in_force(registry, root, moment, state_dir))
 
 
 def verify_content(registry: Registry, manifest: Manifest) -> None:
@@ -68,9 +77,9 @@ def verify_content(registry: Registry, manifest: Manifest) -> None:
             open_artifact(name, version, blobs[version.artifact])
 
 
-def put_in_force(registry: Registry, root: Path | None, now: datetime) -> list[str]:
+def put_in_force(registry: Registry, root: Path | None, now: datetime, state_dir: Path | None = None) -> list[str]:
     """Put in force what has all its signatures, and return what did, in words. For a writer. Raises TrustError."""
-    trusted, current = _whatever_is_present(registry, root, now)
+    trusted, current = _whatever_is_present(registry, root, now, state_dir)
     found = list_proposals(registry, trusted, current)
     complete = [proposal for proposal in found if proposal.weight.complete and not proposal.stale]
     manifests = {signed_digest(p.under): (p.signed, p.data) for p in complete if isinstance(p.signed, Manifest)}
@@ -78,7 +87,9 @@ def put_in_force(registry: Registry, root: Path | None, now: datetime) -> list[s
         if not isinstance(proposal.signed, Root):
             continue
         anew = manifests.get(proposal.digest)
-        if anew or _needs_no_manifest(registry, proposal.signed, current):
+        # Where people go back, the root waits for what they go back to, even if it would accept the present manifest.
+        goes_back = any(isinstance(p.signed, Manifest) and p.under is proposal.under for p in found)
+        if anew or (not goes_back and _needs_no_manifest(registry, proposal.signed, current)):
             registry.store.swap(root_name(proposal.signed.version), proposal.data, None)
             effects = [proposal.title]
             if anew:
@@ -116,10 +127,15 @@ def _replace_manifest(registry: Registry, manifest: Manifest, data: bytes, curre
 
 
 def _whatever_is_present(
-    registry: Registry, root: Path | None, now: datetime
+    registry: Registry, root: Path | None, now: datetime, state_dir: Path | None
 ) -> tuple[TrustedMetadata, Current | None]:
-    """Return the roots, and the manifest if it can be trusted: a proposal may be there to replace one that cannot."""
+    """Return the roots, and the manifest if it can be trusted: a proposal may be there to replace one that cannot.
+
+    Raises TrustError if it is an older one than was seen: then the whole registry may be.
+    """
     try:
-        return present(registry, root, now)
-    except TrustError:
+        return present(registry, root, now, state_dir)
+    except TrustError as error:
+        if error.reason in {Reason.OLDER_VERSION, Reason.WRONG_ROOT}:
+            raise
         return registry.trusted_roots(root, now), None

@@ -145,6 +145,13 @@ def _shapes() -> Iterator[Vector]:
             "version 1 after version 2, by going back",
             lambda signed: signed.update(action=RESTORE, previous={"version": 2, "sha256": "0" * 64}),
         ),
+        "restored-too-far": (
+            "2^20 + 1 versions after the one before, by going back",
+            lambda signed: signed.update(
+                action=RESTORE, version=2**20 + 2, previous={"version": 1, "sha256": "0" * 64}
+            ),
+        ),
+        "first-and-not-1": ("version 2 after none", lambda signed: signed.update(version=2, previous=None)),
         "number-for-decimal": ("a number for a decimal", lambda signed: _model_version(signed).update(threshold=1)),
         "exponent-in-decimal": ("an exponent", lambda signed: _model_version(signed).update(threshold="75e-2")),
         "slot-without-version": ("a slot whose version is not there", lambda signed: _model(signed).update(shadow=2)),

@@ -71,8 +71,9 @@ sub read_manifest ($envelope) {
     refuse('blob-path', 'a target outside the blobs') if ref $paths eq 'HASH' && grep { !$is_path->($_) } keys %$paths;
     my $manifest = _signed($envelope, 'manifest');
     my ($version, $previous, $targets) = @$manifest{qw(version previous targets)};
-    my $leap = $previous ? $version - $previous->{version} : 1;
-    refuse('malformed', 'it does not follow') if $leap < 1 || $leap > 1 && $manifest->{action} ne 'restore';
+    my $leap = $version - ($previous ? $previous->{version} : 0);
+    my $farthest = $previous && $manifest->{action} eq 'restore' ? 2**20 : 1;
+    refuse('malformed', 'it does not follow') if $leap < 1 || $leap > $farthest;
     for my $model (values %{$manifest->{content}{models}}) {
         refuse('malformed', 'a slot without its version') if grep { !exists $model->{versions}{$_} } slots($model);
     }
