@@ -10,7 +10,7 @@ from typing import Final
 
 from flows.errors import TidegateError
 from model_registry.errors import Reason, TrustError
-from model_registry.store import Store
+from model_registry.stores.base import Store
 
 FOLDER: Final = "blobs"
 MAX_BLOB: Final = 64 * 1024 * 1024  # bytes; a forest of 300 trees with 63 leaves takes about 1 MB

@@ -15,7 +15,7 @@ from model_registry.errors import Reason, TrustError
 from model_registry.manifest import Manifest, Previous, history_name
 from model_registry.root import Root
 from model_registry.signatures import read_envelope
-from model_registry.store import Store
+from model_registry.stores.base import Store
 from model_registry.trust import weigh_manifest
 
 

@@ -21,7 +21,7 @@ from model_registry.manifest import HISTORY, MANIFEST, PROPOSED, RESTORE, Manife
 from model_registry.registry import MAX_PROPOSALS, Current, Registry
 from model_registry.root import Root, root_name
 from model_registry.signatures import Envelope, Weight, read_envelope, signed_digest
-from model_registry.store import Stored
+from model_registry.stores.base import Stored
 from model_registry.trust import TrustedMetadata, weigh_manifest, weigh_root
 
 _OVERTAKEN: Final = "another has taken effect since; propose it again"

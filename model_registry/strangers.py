@@ -9,9 +9,9 @@ from typing import Final
 
 from model_registry.blobs import FOLDER, GRACE, read_blob
 from model_registry.errors import Reason, TrustError
-from model_registry.folder_store import LOCK
 from model_registry.manifest import HISTORY, MANIFEST, PROPOSED
-from model_registry.store import Entry, Store
+from model_registry.stores.base import Entry, Store
+from model_registry.stores.folder import LOCK
 
 _MAX_KEY: Final = 64 * 1024  # bytes; a longer file is not looked into for a private key
 _ROOT: Final = re.compile(r"[1-9][0-9]*\.root\.json")

@@ -15,12 +15,12 @@ from model_registry.blobs import FOLDER, read_blob
 from model_registry.content import ModelVersion
 from model_registry.errors import Reason, TrustError
 from model_registry.files import read_given
-from model_registry.folder_store import LOCK
 from model_registry.history import Kept, read_kept, read_previous
 from model_registry.manifest import HISTORY, MANIFEST, PROPOSED, Manifest, history_name
 from model_registry.proposals import look_through_proposals
 from model_registry.registry import Current, Registry, open_artifact
 from model_registry.root import root_name
+from model_registry.stores.folder import LOCK
 from model_registry.strangers import look_for_strangers
 from model_registry.trust import TrustedMetadata
 

@@ -8,13 +8,13 @@ from typing import Final
 
 from flows.errors import TidegateError
 from model_registry.errors import ChangedError
-from model_registry.folder_store import LOCK, FolderStore
 from model_registry.keys import Role, Signer
 from model_registry.private_keys.key_files import create_keys, keep_apart, root_copy
 from model_registry.private_keys.private_files import write_new
 from model_registry.registry import open_store
 from model_registry.root import make_root, root_name
 from model_registry.signatures import sign
+from model_registry.stores.folder import LOCK, FolderStore
 
 ROOT_VALIDITY: Final = timedelta(days=365)
 

@@ -21,7 +21,7 @@ from model_registry.errors import ChangedError, TrustError
 from model_registry.manifest import HISTORY, MANIFEST, RESTORE, Manifest, history_name
 from model_registry.proposals import look_through_proposals
 from model_registry.registry import Current, Registry
-from model_registry.store import Store
+from model_registry.stores.base import Store
 from model_registry.trust import TrustedMetadata
 
 _TRIES: Final = 200  # with waits of up to a second: others have then published for minutes without a pause

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from flows.errors import TidegateError
-from model_registry import object_store
 from model_registry.errors import Reason, TrustError
 from model_registry.manifest import MANIFEST
-from model_registry.object_store import ObjectStore
 from model_registry.proposals import proposal_name
 from model_registry.registry import Loaded
 from model_registry.signatures import sign
+from model_registry.stores import objects as object_store
+from model_registry.stores.objects import ObjectStore
 from model_registry.writing.rotation import RootChange
 from tests.support import misbehaving
 from tests.support.attack_page import hold_row

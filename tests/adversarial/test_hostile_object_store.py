@@ -15,9 +15,9 @@ from typing import Final, NoReturn
 import pytest
 
 from flows.errors import TidegateError
-from model_registry import object_store
 from model_registry.errors import ChangedError, Reason, TrustError
-from model_registry.object_store import ObjectStore
+from model_registry.stores import objects as object_store
+from model_registry.stores.objects import ObjectStore
 from tests.support import misbehaving
 from tests.support.little_s3 import BUCKET, Act, LittleS3, Request, behave, carry_out, etag_of, listing
 from tests.support.object_store import set_aws
@@ -262,7 +262,7 @@ def test_the_client_ends_with_the_store_and_with_a_process_that_is_killed() -> N
     program = (
         "import os, signal\n"
         "from tests.adversarial.test_hostile_object_store import clients\n"
-        "from model_registry.object_store import ObjectStore\n"
+        "from model_registry.stores.objects import ObjectStore\n"
         f"store = ObjectStore({URL!r})\n"
         "store.has('a.json')\n"
         "print(*clients(os.getpid()), flush=True)\n"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from model_registry.store import Store
+from model_registry.stores.base import Store
 from tests.support.simulated_store import SimulatedStore
 from tests.support.store_contract import CONTRACT
 

@@ -216,7 +216,7 @@ def _count_calls(step: Callable[[], None]) -> None:
 
 
 def _count_requests(step: Callable[[], None]) -> None:
-    from model_registry.object_store import ObjectStore
+    from model_registry.stores.objects import ObjectStore
 
     for name in ("put", "swap", "remove"):
         method = getattr(ObjectStore, name)

@@ -14,7 +14,7 @@ from model_registry.manifest import MANIFEST, Manifest, RootRef, parse_manifest
 from model_registry.registry import Registry
 from model_registry.root import Root, parse_root
 from model_registry.signatures import read_envelope
-from model_registry.store import Store
+from model_registry.stores.base import Store
 
 
 def registry_in(store: Store) -> Registry:

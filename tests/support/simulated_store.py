@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 from model_registry.errors import ChangedError, Reason, TrustError
-from model_registry.store import Entry, Stored
+from model_registry.stores.base import Entry, Stored
 
 Held = bytes | Iterable[bytes]  # a file, or one that comes in pieces, perhaps without an end
 Files = dict[str, Held]

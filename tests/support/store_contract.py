@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from model_registry.errors import ChangedError, Reason, TrustError
-from model_registry.store import Store
+from model_registry.stores.base import Store
 
 LIMIT: Final = 1000  # bytes, for files that are shorter
 WRITERS: Final = 4

@@ -13,12 +13,12 @@ from typing import Any, Final
 from model_registry import canonical
 from model_registry.blobs import BlobRef
 from model_registry.content import Content
-from model_registry.folder_store import LOCK
 from model_registry.keys import Signer
 from model_registry.manifest import MANIFEST, history_name
 from model_registry.registry import Registry
 from model_registry.root import Root
 from model_registry.signatures import sign
+from model_registry.stores.folder import LOCK
 from model_registry.writing.publishing import publish
 from model_registry.writing.signing import sign_proposal
 from tests.support.registries import DAY, NOW, files_of, put_model, with_shared_blobs

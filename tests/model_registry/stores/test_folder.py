@@ -11,8 +11,8 @@ import pytest
 
 from flows.errors import TidegateError
 from model_registry.errors import ChangedError, Reason, TrustError
-from model_registry.folder_store import FolderStore
-from model_registry.store import Store
+from model_registry.stores.base import Store
+from model_registry.stores.folder import FolderStore
 from tests.support.store_contract import CONTRACT
 
 
@@ -77,7 +77,7 @@ def test_swapping_is_refused_over_something_else_than_was_read(store: FolderStor
 
 def test_a_writer_that_is_killed_leaves_the_lock_free(store: FolderStore) -> None:
     code = "import os, sys; from pathlib import Path; "
-    code += "from model_registry.folder_store import FolderStore\n"
+    code += "from model_registry.stores.folder import FolderStore\n"
     code += "with FolderStore(Path(sys.argv[1])).writing(): os.kill(os.getpid(), 9)"
     assert subprocess.run([sys.executable, "-c", code, str(store.path)], check=False).returncode == -9
     with store.writing():

@@ -15,8 +15,8 @@ import pytest
 
 from flows.errors import TidegateError, UsageError
 from model_registry.errors import ChangedError, Reason, TrustError
-from model_registry.object_store import ObjectStore
-from model_registry.store import Store
+from model_registry.stores.base import Store
+from model_registry.stores.objects import ObjectStore
 from tests.support.little_s3 import BUCKET, Act, LittleS3, listing
 from tests.support.misbehaving import fail, hang_up
 from tests.support.object_store import set_aws
@@ -135,7 +135,7 @@ def test_a_secret_in_a_url_is_not_repeated(url: str) -> None:
 
 
 def test_the_library_is_loaded_by_the_process_that_needs_it_and_no_other() -> None:
-    program = "import sys, model_registry.object_store; sys.exit('obstore' in sys.modules)"
+    program = "import sys, model_registry.stores.objects; sys.exit('obstore' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 

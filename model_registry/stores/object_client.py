@@ -1,8 +1,8 @@
 """The client of object stores, as a process of its own.
 
 Its arguments are a URL, how many seconds it waits for a silent server, and how many an answer may take as a whole. It
-does what :mod:`model_registry.contained` asks, by obstore and with the AWS_* variables of the environment, until nobody
-asks any more.
+does what :mod:`model_registry.stores.contained` asks, by obstore and with the AWS_* variables of the environment, until
+nobody asks any more.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
-from model_registry.contained import Failure, Reply, Request, receive, send
+from model_registry.stores.contained import Failure, Reply, Request, receive, send
 
 MEMORY: Final = 320 << 20  # bytes; the largest blob takes three times its 64 MB on its way
 MAX_LISTED: Final = 100_000  # files

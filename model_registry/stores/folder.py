@@ -18,7 +18,7 @@ from typing import Final, Literal
 from flows.errors import TidegateError
 from model_registry.errors import ChangedError, Reason, TrustError
 from model_registry.files import READ, TEMPORARY, read_bounded, write_into
-from model_registry.store import Entry, Stored
+from model_registry.stores.base import Entry, Stored
 
 LOCK: Final = ".lock"
 _LARGEST: Final = 64 << 20  # bytes of any file of a registry
@@ -36,7 +36,7 @@ class FolderStore:
         return str(self.path)
 
     def read(self, name: str, limit: int) -> Stored:
-        """See :class:`~model_registry.store.Store`."""
+        """See :class:`~model_registry.stores.base.Store`."""
         folder, _, file = name.rpartition("/")
         try:
             with self._opened(folder) as handle:
@@ -49,11 +49,11 @@ class FolderStore:
         return Stored(data, _tag(data))
 
     def has(self, name: str) -> bool:
-        """See :class:`~model_registry.store.Store`; a dangling link counts."""
+        """See :class:`~model_registry.stores.base.Store`; a dangling link counts."""
         return os.path.lexists(self.path / name)
 
     def entries(self, folder: str = "") -> list[Entry]:
-        """See :class:`~model_registry.store.Store`. Raises TrustError if the folder is a link or no folder."""
+        """See :class:`~model_registry.stores.base.Store`. Raises TrustError if the folder is a link or no folder."""
         try:
             with self._opened(folder) as handle, os.scandir(handle) as found:
                 return sorted(entry for entry in map(_entry, found) if entry is not None)
@@ -66,7 +66,7 @@ class FolderStore:
             ) from None
 
     def put(self, name: str, data: bytes) -> None:
-        """See :class:`~model_registry.store.Store`; its folder is made if it is missing."""
+        """See :class:`~model_registry.stores.base.Store`; its folder is made if it is missing."""
         folder, _, file = name.rpartition("/")
         try:
             if folder:
@@ -78,14 +78,14 @@ class FolderStore:
             raise TidegateError(f"{self.path / name}: cannot be written: {reason}; nothing was changed") from None
 
     def swap(self, name: str, data: bytes, tag: str | None) -> None:
-        """See :class:`~model_registry.store.Store`; only inside :meth:`writing`, where no writer comes in between."""
+        """See :class:`~model_registry.stores.base.Store`; only inside :meth:`writing`, which keeps others out."""
         present = _tag(self.read(name, _LARGEST).data) if self.has(name) else None
         if present != tag:
             raise ChangedError(f"{self.path / name}: changed since it was read; try again")
         self.put(name, data)
 
     def remove(self, name: str) -> None:
-        """See :class:`~model_registry.store.Store`."""
+        """See :class:`~model_registry.stores.base.Store`."""
         folder, _, file = name.rpartition("/")
         try:
             with self._opened(folder) as handle:
@@ -96,7 +96,7 @@ class FolderStore:
             raise TidegateError(f"{self.path / name}: cannot be deleted: {error.strerror}") from None
 
     def remove_leftovers(self) -> list[str]:
-        """See :class:`~model_registry.store.Store`."""
+        """See :class:`~model_registry.stores.base.Store`."""
         found = []
         for folder in ("", *(entry.name for entry in self.entries() if entry.kind == "folder")):
             prefix = f"{folder}/" if folder else ""

@@ -13,13 +13,14 @@ from datetime import datetime
 from typing import Final
 
 from flows.errors import TidegateError, UsageError
-from model_registry.contained import Contained, Failure, Reply, Request
 from model_registry.errors import ChangedError, Reason, TrustError
-from model_registry.store import Entry, Stored
+from model_registry.stores.base import Entry, Stored
+from model_registry.stores.contained import Contained, Failure, Reply, Request
 
 PATIENCE: Final = 30.0  # seconds that a server may be silent, at each of three tries
 SECONDS: Final = 120.0  # that an answer may take as a whole, however many the tries
 
+_CLIENT: Final = "model_registry.stores.object_client"
 _URL: Final = re.compile(r"s3://[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.=+-]*)*/?", re.ASCII)
 _ASK_AGAIN: Final = "check AWS_ENDPOINT_URL and the network, and try again"
 _ADVICE: Final = {
@@ -43,13 +44,15 @@ class ObjectStore:
                 "letters, digits and . _ - with the credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )
         self.url = url.rstrip("/")
-        self._client = Contained("model_registry.object_client", self.url, str(PATIENCE), str(SECONDS), seconds=SECONDS)
+        self._client = Contained(
+            "model_registry.stores.object_client", self.url, str(PATIENCE), str(SECONDS), seconds=SECONDS
+        )
 
     def __str__(self) -> str:
         return self.url
 
     def read(self, name: str, limit: int) -> Stored:
-        """See :class:`~model_registry.store.Store`. Raises TidegateError if the server cannot be asked."""
+        """See :class:`~model_registry.stores.base.Store`. Raises TidegateError if the server cannot be asked."""
         reply = self._client.ask(Request("read", name, limit=limit))
         if reply.failure is Failure.MISSING:
             raise TrustError(f"{name}: missing in {self.url}", Reason.MISSING)
@@ -59,14 +62,14 @@ class ObjectStore:
         return Stored(reply.data, reply.tag)
 
     def has(self, name: str) -> bool:
-        """See :class:`~model_registry.store.Store`. Raises TidegateError if the server cannot be asked."""
+        """See :class:`~model_registry.stores.base.Store`. Raises TidegateError if the server cannot be asked."""
         reply = self._client.ask(Request("has", name))
         if reply.failure is not Failure.MISSING:
             self._check(reply, name, "cannot be looked for")
         return reply.failure is None
 
     def entries(self, folder: str = "") -> list[Entry]:
-        """See :class:`~model_registry.store.Store`. Raises TidegateError if the server cannot be asked."""
+        """See :class:`~model_registry.stores.base.Store`. Raises TidegateError if the server cannot be asked."""
         reply = self._client.ask(Request("list", folder))
         if reply.failure is Failure.OVERSIZED:
             raise TrustError(f"{folder or self.url}: more files than a registry may have", Reason.OVERSIZED)
@@ -80,11 +83,11 @@ class ObjectStore:
         return _directly_in(folder, reply)
 
     def put(self, name: str, data: bytes) -> None:
-        """See :class:`~model_registry.store.Store`."""
+        """See :class:`~model_registry.stores.base.Store`."""
         self._check(self._client.ask(Request("put", name, data=data)), name, "cannot be written")
 
     def swap(self, name: str, data: bytes, tag: str | None) -> None:
-        """See :class:`~model_registry.store.Store`.
+        """See :class:`~model_registry.stores.base.Store`.
 
         Where an answer was lost, or a second try may have met what the first had written, the file itself tells
         whether it was written.
@@ -104,19 +107,19 @@ class ObjectStore:
             self._insist_on_conditions(name, data)
 
     def remove(self, name: str) -> None:
-        """See :class:`~model_registry.store.Store`. Raises TidegateError if it cannot be deleted."""
+        """See :class:`~model_registry.stores.base.Store`. Raises TidegateError if it cannot be deleted."""
         self._check(self._client.ask(Request("remove", name)), name, "cannot be deleted")
 
     def remove_leftovers(self) -> list[str]:
-        """See :class:`~model_registry.store.Store`: a server shows no file that is half written."""
+        """See :class:`~model_registry.stores.base.Store`: a server shows no file that is half written."""
         return []
 
     def writing(self) -> AbstractContextManager[None]:
-        """See :class:`~model_registry.store.Store`: nothing is locked."""
+        """See :class:`~model_registry.stores.base.Store`: nothing is locked."""
         return nullcontext()
 
     def reading(self) -> AbstractContextManager[None]:
-        """See :class:`~model_registry.store.Store`: nothing is locked."""
+        """See :class:`~model_registry.stores.base.Store`: nothing is locked."""
         return nullcontext()
 
     def _holds(self, name: str, data: bytes) -> bool:

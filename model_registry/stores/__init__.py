@@ -1,0 +1,1 @@
+"""Where a registry's files are: a folder on disk, or a prefix in an object store."""
