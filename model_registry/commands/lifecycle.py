@@ -11,7 +11,7 @@ import click
 from flows.errors import UsageError
 from model_registry.commands.options import Writer, json_option, writer_options
 from model_registry.commands.printing import print_json
-from model_registry.content import SLOTS, Content, Slot
+from model_registry.content import EMPTY, SLOTS, Content, Slot
 from model_registry.history import walk_history
 from model_registry.private_keys.key_files import load_signer
 from model_registry.registry import Registry
@@ -97,10 +97,16 @@ def _publish(
     valid_for: timedelta = MANIFEST_VALIDITY,
 ) -> Published:
     registry = Registry(writer.registry)
+
+    def begun(content: Content) -> Content:
+        if content is EMPTY:
+            raise UsageError(f"{registry.location}: nothing is published there yet; `tidegate train` does that first")
+        return edit(content)
+
     keyids = registry.trusted_roots(writer.root).root.roles.targets.keyids
     return publish(
         registry,
-        edit,
+        begun,
         load_signer(writer.keys, "targets", keyids),
         run_id=RUN_ID,
         action=action,

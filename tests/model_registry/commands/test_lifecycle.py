@@ -133,6 +133,14 @@ def test_publish_renews_the_expiry(run: Command, registry: Registry) -> None:
     assert registry.manifest().expires > before.expires
 
 
+def test_before_the_first_training_there_is_nothing_to_change(tmp_path: Path) -> None:
+    places = ("--registry", tmp_path / "r", "--keys", tmp_path / "k")
+    assert tidegate_command("keys", "init", "--unencrypted", *places).code == 0
+    for command in (("publish",), ("promote", "ddos_lgbm", "--version", 1)):
+        code, _, err = tidegate_command("registry", *command, *places)
+        assert (code, "`tidegate train` does that first" in err) == (2, True)
+
+
 @pytest.fixture
 def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     """Two of three must sign; Alice has proposed a new version of ddos_lgbm."""
