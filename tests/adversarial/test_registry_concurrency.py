@@ -51,6 +51,7 @@ def test_a_thousand_cycles_of_promoting_and_rolling_back(tmp_path: Path) -> None
     run_cycles(str(two_versions(tmp_path / "registry").path), 500)
 
 
+@pytest.mark.long
 def test_two_publishers_and_a_reader_in_an_object_store(tmp_path: Path, s3: str) -> None:
     store = Registry(s3).store
     for name, data in files_of(two_versions(tmp_path / "registry")).items():

@@ -31,9 +31,7 @@ def test_a_folder_is_never_left_broken(scenario: str, tmp_path: Path) -> None:
     assert killed_at_every_step(scenario, str(tmp_path / "registry")) > 20
 
 
-@pytest.mark.parametrize(
-    "scenario",
-    [name if name == "rotate-targets" else pytest.param(name, marks=pytest.mark.long) for name in SCENARIOS],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_an_object_store_is_never_left_broken(scenario: str, s3: str) -> None:
     assert killed_at_every_step(scenario, s3) >= 2

@@ -11,6 +11,8 @@ import pytest
 
 from demo.judge import ATTACKS, MODELS
 
+pytestmark = pytest.mark.long  # a whole demo
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

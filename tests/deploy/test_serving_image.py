@@ -21,6 +21,8 @@ from tests.support.serving import Topics, flow, get, serving_registry, wait_unti
 SCRIPT: Final = REPOSITORY / "deploy" / "docker" / "install-serving.sh"
 TRAINING_STACK: Final = ("training", "orchestration", "dagster", "lightgbm", "pandas", "sklearn", "scipy", "joblib")
 
+pytestmark = pytest.mark.long  # a whole installation
+
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:

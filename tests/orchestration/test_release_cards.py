@@ -62,6 +62,7 @@ def test_dagster_has_the_cards_beside_the_release(trained: Workshop) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.long
 def test_the_web_server_shows_the_cards_as_markdown(workshop: Workshop) -> None:
     with webserver(workshop.home) as url:
         data = ask(

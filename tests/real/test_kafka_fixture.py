@@ -84,6 +84,7 @@ def test_transactions_hide_what_was_aborted_and_commit_offsets_with_the_output(k
     assert [message.value() for message in everything] == [b"aborted", b"committed"]
 
 
+@pytest.mark.long
 def test_a_killed_server_comes_back_with_what_it_had_acknowledged(kafka_server: KafkaServer) -> None:
     topic = create_topic(kafka_server.bootstrap)
     producer = Producer({"bootstrap.servers": kafka_server.bootstrap, "acks": "all"})

@@ -39,8 +39,9 @@ def python_on_terminal(
 ) -> OnTerminal:
     """Run Python with these arguments; each answer is typed when its question is the last thing shown."""
     ours, theirs = pty.openpty()
+    # env: where the tests run in the background of a script, SIGINT is ignored, and Python would ignore it, too.
     process = subprocess.Popen(
-        ["setsid", "--ctty", sys.executable, *arguments],
+        ["setsid", "--ctty", "env", "--default-signal=INT", sys.executable, *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
