@@ -13,7 +13,14 @@ from model_registry.commands.options import json_option, keys_option, registry_o
 from model_registry.commands.printing import new_table, print_json, print_table
 from model_registry.commands.rotation import keys_rotate
 from model_registry.keys import ROLES, Role
-from model_registry.private_keys.key_files import create_keys, keep_apart, key_file, public_file, stored_keys
+from model_registry.private_keys.key_files import (
+    create_keys,
+    keep_apart,
+    key_file,
+    pinned_root,
+    public_file,
+    stored_keys,
+)
 from model_registry.private_keys.passphrases import new_passphrase
 from model_registry.registry import Registry
 from model_registry.root import root_name
@@ -118,7 +125,7 @@ def keys_show(keys_dir: Path, registry: str | None, as_json: bool) -> None:
         for key in stored
     ]
     if registry is not None:
-        root = Registry(registry).trusted_roots().root
+        root = Registry(registry).trusted_roots(pinned_root(keys_dir)).root
         for row in rows:
             row["signs"] = [role for role in ROLES if row["keyid"] in root.role(role).keyids]
     if as_json:

@@ -52,11 +52,12 @@ for command in (
 
 @registry.command("list")
 @registry_option
+@root_option
 @json_option
-def registry_list(registry: str, as_json: bool) -> None:
+def registry_list(registry: str, root: Path | None, as_json: bool) -> None:
     """List the models: one row each, of the version that decides."""
     source = Registry(registry)
-    trusted, current = source.current(allow_expired=True)
+    trusted, current = source.current(root=root, allow_expired=True)
     manifest = current.manifest
     models = [_summary(manifest, name, model) for name, model in sorted(manifest.content.models.items())]
     proposals = [proposal for proposal in list_proposals(source, trusted, current) if not proposal.stale]
@@ -101,11 +102,12 @@ def registry_list(registry: str, as_json: bool) -> None:
 @click.argument("model")
 @click.option("--version", type=click.IntRange(1), help="Version number; the champion if left out.")
 @registry_option
+@root_option
 @json_option
-def registry_show(model: str, version: int | None, registry: str, as_json: bool) -> None:
+def registry_show(model: str, version: int | None, registry: str, root: Path | None, as_json: bool) -> None:
     """Show one version of MODEL: data, metrics, gates and model card."""
     source = Registry(registry)
-    manifest = source.manifest()
+    manifest = source.manifest(root=root)
     found, number = _find(manifest, model, version)
     chosen = found.versions[number]
     card = source.target(manifest, chosen.card).decode(errors="replace")

@@ -69,6 +69,17 @@ def test_list_of_an_untrusted_registry(registry: Registry) -> None:
     assert err.startswith("tidegate: model_registry.json: ")
 
 
+@pytest.mark.parametrize("command", [("list",), ("show", "ddos_lgbm")])
+def test_what_is_shown_can_be_held_to_a_root_of_ones_own(
+    registry: Registry, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    other = make_registry(tmp_path / "other", now=datetime.now(UTC))
+    places = ("--registry", registry.path, "--root")
+    assert tidegate_command("registry", *command, *places, registry.path / "1.root.json").code == 0
+    code, out, err = tidegate_command("registry", *command, *places, other.path / "1.root.json")
+    assert (code, out, "[unknown-key]" in err) == (3, "", True)
+
+
 def test_the_registry_is_found_by_the_environment(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIDEGATE_REGISTRY", str(registry.path))
     assert "3 models" in tidegate_command("registry", "list").out
