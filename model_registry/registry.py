@@ -30,6 +30,7 @@ from model_registry.shapes import parse_time
 from model_registry.signatures import read_envelope
 from model_registry.stores.base import Store, Stored
 from model_registry.stores.folder import FolderStore
+from model_registry.stores.objects import ObjectStore
 from model_registry.trust import TrustedMetadata, weigh_manifest
 
 MAX_PROPOSALS: Final = 16  # that are looked at; one at the limit of its length takes a second
@@ -268,8 +269,6 @@ def open_store(location: str | Path) -> Store:
     """Return the store at a folder's path or an ``s3://`` URL. Raises UsageError for a URL of another kind."""
     if "://" not in str(location):
         return FolderStore(Path(location))
-    from model_registry.stores.objects import ObjectStore  # a registry in a folder does without its library
-
     return ObjectStore(str(location))
 
 
