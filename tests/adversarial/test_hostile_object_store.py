@@ -247,7 +247,7 @@ def test_what_is_left_in_the_middle_is_not_taken_for_the_next_answer(server: Lit
 
 def clients(parent: int) -> list[int]:
     """The clients that a process has started and that are still there."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, check=False)
+    listed = subprocess.run(["ps", "-ww", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, check=False)
     return [int(line.split()[0]) for line in listed.stdout.decode().splitlines() if "object_client" in line]
 
 
