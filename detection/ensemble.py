@@ -97,8 +97,8 @@ def default_ensemble() -> Ensemble:
     full: their confidence is stated, and a rule of 0.9 (2.2) outvotes a model that is mildly against but not one that
     is sure (-4). Math counts by half: its statistics read the same windows as the models do, so a full vote would count
     one observation twice. The bias is 0, so that a model's alarm stands where the others say nothing. A strong vote is
-    2 (0.88); sums within 1 (0.27 to 0.73) are too close to call between strong ones. One-way NetFlow leaves up to 0.73
-    of the features unknown (ICMP; TCP 0.55) and Argus 0.45; a flow without times, 0.81, has no past to be judged by.
+    2 (0.88); sums within 1 (0.27 to 0.73) are too close to call between strong ones. One-way NetFlow leaves up to 0.69
+    of the features unknown (ICMP; TCP 0.52) and Argus 0.50; tables without times and addresses leave 0.84.
     """
     return Ensemble(
         version=1,

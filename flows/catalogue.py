@@ -6,6 +6,9 @@ last 10 and 60 seconds of flows, this flow included: the current second of K's l
 current five seconds and the eleven fives before them. K's life is told by K's clock, see ``state`` in the digest; its
 first second has number 1, and the fives are the numbers divided by 5.
 
+A recency-weighted count of a pair's flows counts each of them by 2^-(s / h), where s is how many seconds K's clock has
+moved on since that flow, and h the half-life.
+
 What the exporter did not report makes the feature NaN, and so does a number that none can mean (negative, infinite,
 over 2**53). Sums, shares, entropies and medians over several flows are over those with known values (known both ways
 where the formula needs both ways) and NaN without any; only over no flow at all is a sum 0. There, bytes and packets
@@ -53,8 +56,6 @@ _FLOW: Final = (
     _flow("received_packets", "packets", "packets P sent"),
     _flow("sent_bytes", "bytes", "IP bytes K sent"),
     _flow("received_bytes", "bytes", "IP bytes P sent"),
-    _flow("sent_payload", "bytes", "bytes above the transport header K sent"),
-    _flow("received_payload", "bytes", "bytes above the transport header P sent"),
     _flow("packets", "packets", "sent + received packets"),
     _flow("bytes", "bytes", "sent + received bytes"),
     _flow("packet_rate", "packets/s", "packets / max(duration, 1 ms)"),
@@ -68,10 +69,10 @@ _FLOW: Final = (
     _flow("packet_ratio", "bits", "log2((received packets + 1) / (sent packets + 1))"),
     _flow("initiated", "0 or 1", "1 when K is the initiator"),
     _flow("answered", "0 or 1", "1 when the responder sent a packet"),
+    _flow("peer_at_home", "0 or 1", "P is inside the home networks"),
     _flow("is_tcp", "0 or 1", "protocol = 6"),
     _flow("is_udp", "0 or 1", "protocol = 17"),
     _flow("is_icmp", "0 or 1", "protocol = 1 or 58"),
-    _flow("is_other_protocol", "0 or 1", "none of the three above"),
     _flow("state_attempt", "0 or 1", "state = ATTEMPT"),
     _flow("state_rejected", "0 or 1", "state = REJECTED"),
     _flow("state_established", "0 or 1", "state = ESTABLISHED"),
@@ -82,20 +83,12 @@ _FLOW: Final = (
     _flow("initiator_ack", "0 or 1", "the initiator set ACK"),
     _flow("initiator_fin", "0 or 1", "the initiator set FIN"),
     _flow("initiator_rst", "0 or 1", "the initiator set RST"),
-    _flow("initiator_psh", "0 or 1", "the initiator set PSH"),
     _flow("responder_syn", "0 or 1", "the responder set SYN"),
     _flow("responder_ack", "0 or 1", "the responder set ACK"),
     _flow("responder_fin", "0 or 1", "the responder set FIN"),
     _flow("responder_rst", "0 or 1", "the responder set RST"),
-    _flow("responder_psh", "0 or 1", "the responder set PSH"),
     _flow("syn_only", "0 or 1", "the initiator set SYN and never ACK"),
     _flow("failed", "0 or 1", "state = ATTEMPT or REJECTED"),
-    _flow("packet_size_min", "bytes", "smallest packet"),
-    _flow("packet_size_max", "bytes", "largest packet"),
-    _flow("packet_size_std", "bytes", "standard deviation of packet sizes"),
-    _flow("iat_mean", "s", "mean time between packets"),
-    _flow("iat_std", "s", "standard deviation of times between packets"),
-    _flow("iat_max", "s", "longest time between packets"),
 )
 
 _PORTS: Final = (
@@ -113,7 +106,6 @@ _PORTS: Final = (
         "either port in 17, 19, 53, 69, 111, 123, 137, 161, 389, 427, 520, 1900, 3283, 3702, 5353, 11211",
     ),
     _port("port_initiator_system", "initiator's port < 1024"),
-    _port("service_recognised", "the exporter recognised an application protocol in the content"),
 )
 
 
@@ -142,6 +134,15 @@ def _windows() -> list[Feature]:
 
 _HOST: Final = (
     Feature("peer_entropy", "bits", "entropy of P over K's last 64 flows", "host"),
+    Feature("peer_share", "share", "share of K's last 64 flows that are with P", "host"),
+    Feature("port_share", "share", "share of K's last 64 flows that have this responder's port", "host"),
+    Feature("recent_failed_share", "share", "failed share of K's last 64 flows", "host"),
+    Feature("recent_new_peer_share", "share", "share of K's last 64 flows whose pair had no flow before", "host"),
+    Feature("in_flow_packets_10s", "packets", "packets / flows, of flows in in W10 with known packets", "host"),
+    Feature("in_flow_bytes_10s", "bytes", "bytes / flows, of flows in in W10 with known bytes", "host"),
+    Feature("out_flow_packets_10s", "packets", "packets / flows, of flows out in W10 with known packets", "host"),
+    Feature("out_flow_bytes_10s", "bytes", "bytes / flows, of flows out in W10 with known bytes", "host"),
+    Feature("out_dns_flows_60s", "flows", "flows out in W60 with responder's port in 53, 853, 5353", "host"),
     Feature("new_peer_share_in", "share", "share of flows in in W60 whose pair had no flow before", "host"),
     Feature("new_peer_share_out", "share", "share of flows out in W60 whose pair had no flow before", "host"),
     Feature("burst_in", "ratio", "6 x flows in W10 / flows in W60, in", "host"),
@@ -160,6 +161,8 @@ _HOST: Final = (
 
 _PAIR: Final = (
     _pair("pair_flows", "flows", "flows between K and P so far, this one included"),
+    _pair("pair_flows_1m", "flows", "the same, weighted by recency with a half-life of 30 s"),
+    _pair("pair_flows_1h", "flows", "the same, weighted by recency with a half-life of 1,800 s"),
     _pair("pair_age", "s", "this start - earliest start of the pair"),
     _pair("pair_beats", "beats", "flows that started over 1 s from every earlier beat, at most the 16 of latest start"),
     _pair("pair_interval", "s", "median time between the starts of those beats"),
@@ -167,7 +170,6 @@ _PAIR: Final = (
     _pair(
         "pair_interval_skew", "1", "Bowley skewness of those times: (Q1 + Q3 - 2 median) / (Q3 - Q1), 0 when Q1 = Q3"
     ),
-    _pair("pair_interval_cv", "ratio", "standard deviation of those times / their mean"),
     _pair("pair_size_spread", "ratio", "median absolute deviation of the beats' sent bytes / max(1, their median)"),
     _pair("pair_size", "bytes", "median of the beats' sent bytes"),
     _pair(
@@ -177,6 +179,7 @@ _PAIR: Final = (
         "min(1, size spread) if known; NaN under 4 beats",
     ),
     _pair("pair_answered_share", "share", "answered flows of the pair / its flows"),
+    _pair("pair_failed_share", "share", "failed share of the pair's flows"),
     _pair("pair_byte_ratio", "bits", "log2((bytes received + 1) / (bytes sent + 1)) over the pair's flows"),
 )
 

@@ -17,7 +17,7 @@ from flows.state import MICROSECONDS, allocate
 LATEST_S = 4_102_444_800.0  # the year 2100: a later date, or one before 1970, is no time at all
 NO_TIME = -1
 
-_TOLD = ("key_is_dst", "start")  # columns of the kernel that are not the batch's own
+_TOLD = ("key_is_dst", "peer_at_home", "start")  # columns of the kernel that are not the batch's own
 _DTYPES = {spec.name: spec.dtype for spec in SCHEMA if spec.name in Columns._fields and spec.name not in _TOLD}
 
 
@@ -52,12 +52,14 @@ class FeatureExtractor:
 
 def _columns(batch: FlowBatch, home: HomeNetworks) -> Columns:
     """Lay a batch out for the kernel: whole microseconds for times, so that a shift of all of them changes nothing."""
+    key_is_dst = home.key_is_dst(batch)
     known = np.isfinite(batch.start) & (batch.start >= 0.0) & (batch.start < LATEST_S)
     start_us = _microseconds(np.where(known, batch.start, 0.0))
     # Compiled once, for arrays that can be written to: a read-only one would be another type, and seconds of compiling.
     own = {name: np.require(getattr(batch, name), dtype, ("C", "W")) for name, dtype in _DTYPES.items()}
     return Columns(
-        key_is_dst=home.key_is_dst(batch),
+        key_is_dst=key_is_dst,
+        peer_at_home=home.contain(np.where(key_is_dst[:, None], batch.src_addr, batch.dst_addr)),
         start=np.where(known, start_us, NO_TIME),
         **own,
     )

@@ -16,6 +16,7 @@ from flows.pairs import count_pair
 from flows.state import (
     ANSWER_KNOWN,
     BYTES_KNOWN,
+    DNS_FLOWS,
     FAILED,
     FLAGS_KNOWN,
     FLOWS,
@@ -32,6 +33,7 @@ from flows.state import (
     PORTS,
     PORTS_KNOWN,
     RECEIVED,
+    RECENT,
     SENT,
     SIZE_CLASSES,
     STATE_KNOWN,
@@ -43,13 +45,14 @@ from flows.state import (
     Tables,
 )
 from flows.tables import touch_host, touch_pair
-from flows.windows import arrival_cusum, count_flow, peer_entropy, remember, tell_time
+from flows.windows import arrival_cusum, count_flow, peer_entropy, port_share, remember, tell_time
 
-OWN: Final = 60  # columns that need no past: groups "flow" and "ports"
+OWN: Final = 49  # columns that need no past: groups "flow" and "ports"
+PACKET_COUNT, SIZE, ANSWERED, SYN_ALONE, FAILURE = 5, 6, 17, 36, 37  # those of them that the past takes up
 WINDOW_COLUMNS: Final = 10  # per window and way
-HOST_COLUMNS: Final = 8
+HOST_COLUMNS: Final = 17
 
-FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 WEB = (80, 443, 8000, 8008, 8080, 8443, 8888)
 DNS = (53, 853, 5353)
@@ -70,6 +73,7 @@ class Columns(NamedTuple):
     """A batch as the kernel reads it: the batch's own columns, times in whole microseconds (-1: none)."""
 
     key_is_dst: Array
+    peer_at_home: Array
     start: Array
     duration: Array
     src_addr: Array
@@ -81,18 +85,9 @@ class Columns(NamedTuple):
     dst_packets: Array
     src_bytes: Array
     dst_bytes: Array
-    src_payload: Array
-    dst_payload: Array
     src_flags: Array
     dst_flags: Array
     state: Array
-    service: Array
-    packet_size_min: Array
-    packet_size_max: Array
-    packet_size_std: Array
-    iat_mean: Array
-    iat_std: Array
-    iat_max: Array
 
 
 @njit(nogil=True)
@@ -148,52 +143,42 @@ def _own(flows: Columns, i: int, row: Array) -> None:
     row[2] = received_packets
     row[3] = sent
     row[4] = received
-    row[5] = _known(flows.dst_payload[i] if into else flows.src_payload[i])
-    row[6] = _known(flows.src_payload[i] if into else flows.dst_payload[i])
-    row[7] = packets
-    row[8] = size
-    row[9] = packets / seconds
-    row[10] = size / seconds
-    row[11] = _divide(sent, sent_packets)
-    row[12] = _divide(received, received_packets)
-    row[13] = _divide(size, packets)
-    row[14] = _divide(sent, size)
-    row[15] = _divide(sent_packets, packets)
-    row[16] = _log_ratio(received, sent)
-    row[17] = _log_ratio(received_packets, sent_packets)
-    row[18] = 0.0 if into else 1.0
+    row[5] = packets
+    row[6] = size
+    row[7] = packets / seconds
+    row[8] = size / seconds
+    row[9] = _divide(sent, sent_packets)
+    row[10] = _divide(received, received_packets)
+    row[11] = _divide(size, packets)
+    row[12] = _divide(sent, size)
+    row[13] = _divide(sent_packets, packets)
+    row[14] = _log_ratio(received, sent)
+    row[15] = _log_ratio(received_packets, sent_packets)
+    row[16] = 0.0 if into else 1.0
     answer = sent_packets if into else received_packets
-    row[19] = np.nan if np.isnan(answer) else _one(answer > 0.0)
+    row[ANSWERED] = np.nan if np.isnan(answer) else _one(answer > 0.0)
+    row[18] = _one(flows.peer_at_home[i])
     protocol = flows.protocol[i]
-    row[20] = _one(protocol == 6)
-    row[21] = _one(protocol == 17)
-    row[22] = _one(protocol == 1 or protocol == 58)
-    row[23] = 1.0 - row[20] - row[21] - row[22]
+    row[19] = _one(protocol == 6)
+    row[20] = _one(protocol == 17)
+    row[21] = _one(protocol == 1 or protocol == 58)
     if protocol == ABSENT:
-        row[20:24] = np.nan
+        row[19:22] = np.nan
     state = flows.state[i]
     for one in range(_STATES):
-        row[24 + one] = np.nan if state == ABSENT else _one(state == one)
+        row[22 + one] = np.nan if state == ABSENT else _one(state == one)
     initiator = flows.src_flags[i]
     responder = flows.dst_flags[i]
-    row[30] = _bit(initiator, SYN)
-    row[31] = _bit(initiator, ACK)
-    row[32] = _bit(initiator, FIN)
-    row[33] = _bit(initiator, RST)
-    row[34] = _bit(initiator, PSH)
-    row[35] = _bit(responder, SYN)
-    row[36] = _bit(responder, ACK)
-    row[37] = _bit(responder, FIN)
-    row[38] = _bit(responder, RST)
-    row[39] = _bit(responder, PSH)
-    row[40] = np.nan if initiator == ABSENT else _one((initiator & (SYN | ACK)) == SYN)
-    row[41] = np.nan if state == ABSENT else _one(state in FAILURES)
-    row[42] = _known(flows.packet_size_min[i])
-    row[43] = _known(flows.packet_size_max[i])
-    row[44] = _known(flows.packet_size_std[i])
-    row[45] = _known(flows.iat_mean[i])
-    row[46] = _known(flows.iat_std[i])
-    row[47] = _known(flows.iat_max[i])
+    row[28] = _bit(initiator, SYN)
+    row[29] = _bit(initiator, ACK)
+    row[30] = _bit(initiator, FIN)
+    row[31] = _bit(initiator, RST)
+    row[32] = _bit(responder, SYN)
+    row[33] = _bit(responder, ACK)
+    row[34] = _bit(responder, FIN)
+    row[35] = _bit(responder, RST)
+    row[SYN_ALONE] = np.nan if initiator == ABSENT else _one((initiator & (SYN | ACK)) == SYN)
+    row[FAILURE] = np.nan if state == ABSENT else _one(state in FAILURES)
     _ports(flows, i, row)
 
 
@@ -201,23 +186,21 @@ def _own(flows: Columns, i: int, row: Array) -> None:
 def _ports(flows: Columns, i: int, row: Array) -> None:
     port = flows.dst_port[i]
     other = flows.src_port[i]
-    row[48] = _one(port < 1024)
-    row[49] = _one(1024 <= port <= 49151)
-    row[50] = _one(port > 49151)
-    row[51] = _one(port in WEB)
-    row[52] = _one(port in DNS)
-    row[53] = _one(port in REMOTE_LOGIN)
-    row[54] = _one(port in FILE_SHARE)
-    row[55] = _one(port in MAIL)
-    row[56] = _one(port in CHAT)
-    row[57] = _one(port in AMPLIFIER or other in AMPLIFIER)
-    row[58] = _one(other < 1024)
+    row[38] = _one(port < 1024)
+    row[39] = _one(1024 <= port <= 49151)
+    row[40] = _one(port > 49151)
+    row[41] = _one(port in WEB)
+    row[42] = _one(port in DNS)
+    row[43] = _one(port in REMOTE_LOGIN)
+    row[44] = _one(port in FILE_SHARE)
+    row[45] = _one(port in MAIL)
+    row[46] = _one(port in CHAT)
+    row[47] = _one(port in AMPLIFIER or other in AMPLIFIER)
+    row[48] = _one(other < 1024)
     if port == ABSENT:
-        row[48:58] = np.nan
+        row[38:48] = np.nan
     if other == ABSENT:
-        row[57:59] = np.nan
-    service = flows.service[i]
-    row[59] = np.nan if service == ABSENT else _one(service > 0)
+        row[47:49] = np.nan
 
 
 @njit(nogil=True)
@@ -235,15 +218,15 @@ def _past(tables: Tables, flows: Columns, i: int, row: Array, amounts: Array) ->
     port = flows.dst_port[i]
     _amounts(row, sent, received, port, pair.flows == 0, amounts)
     tell_time(host, flows.start[i])
-    count_flow(host, pair, 0 if into else 1, amounts, port, row[8])
-    remember(host, tables.pairs, pair_slot)
-    count_pair(pair, flows.start[i], sent, received, row[19])
+    count_flow(host, pair, 0 if into else 1, amounts, port, row[SIZE])
+    remember(host, tables.pairs, pair_slot, port, row[FAILURE])
+    count_pair(pair, flows.start[i], host.clock, sent, received, row[ANSWERED], row[FAILURE])
     column = OWN
     for way in range(2):
         _window(host.sums_10[STEPS_10, way], host.weights_10[way], row, column)
         _window(host.sums_60[STEPS_60, way], host.weights_60[way], row, column + 2 * WINDOW_COLUMNS)
         column += WINDOW_COLUMNS
-    _host(host, row, OWN + 4 * WINDOW_COLUMNS)
+    _host(host, pair, port, row, OWN + 4 * WINDOW_COLUMNS)
     _pair(pair, flows.start[i], row, OWN + 4 * WINDOW_COLUMNS + HOST_COLUMNS)
 
 
@@ -259,22 +242,23 @@ def _amounts(row: Array, sent: float, received: float, port: int, is_new: bool, 
     amounts[FLOWS] = 1
     amounts[NEW_PEERS] = 1 if is_new else 0
     amounts[PORTS_KNOWN] = 1 if port >= 0 else 0
-    if not np.isnan(row[7]):
+    amounts[DNS_FLOWS] = 1 if port in DNS else 0
+    if not np.isnan(row[PACKET_COUNT]):
         amounts[PACKETS_KNOWN] = 1
-        amounts[PACKETS] = np.int64(_counted(row[7]))
+        amounts[PACKETS] = np.int64(_counted(row[PACKET_COUNT]))
     if not np.isnan(sent + received):
         amounts[BYTES_KNOWN] = 1
         amounts[SENT] = np.int64(sent)
         amounts[RECEIVED] = np.int64(received)
-    if not np.isnan(row[40]):
+    if not np.isnan(row[SYN_ALONE]):
         amounts[FLAGS_KNOWN] = 1
-        amounts[SYN_ONLY] = np.int64(row[40])
-    if not np.isnan(row[41]):
+        amounts[SYN_ONLY] = np.int64(row[SYN_ALONE])
+    if not np.isnan(row[FAILURE]):
         amounts[STATE_KNOWN] = 1
-        amounts[FAILED] = np.int64(row[41])
-    if not np.isnan(row[19]):
+        amounts[FAILED] = np.int64(row[FAILURE])
+    if not np.isnan(row[ANSWERED]):
         amounts[ANSWER_KNOWN] = 1
-        amounts[ONE_WAY] = 1 - np.int64(row[19])
+        amounts[ONE_WAY] = 1 - np.int64(row[ANSWERED])
 
 
 @njit(nogil=True)
@@ -293,29 +277,41 @@ def _window(sums: Array, weights: Array, row: Array, column: int) -> None:
 
 
 @njit(nogil=True)
-def _host(host: Record, row: Array, column: int) -> None:
+def _host(host: Record, pair: Record, port: int, row: Array, column: int) -> None:
     moment = host.sums_10[STEPS_10]
     minute = host.sums_60[STEPS_60]
+    held = np.float64(min(host.flows, RECENT))
     row[column] = peer_entropy(host)
+    row[column + 1] = pair.recent / held
+    row[column + 2] = port_share(host, port)
+    row[column + 3] = _divide(np.float64(host.failed_total), np.float64(host.state_known_total))
+    row[column + 4] = host.new_total / held
+    for way in range(2):
+        size = np.float64(moment[way, SENT] + moment[way, RECEIVED])
+        row[column + 5 + 2 * way] = _divide(np.float64(moment[way, PACKETS]), np.float64(moment[way, PACKETS_KNOWN]))
+        row[column + 6 + 2 * way] = _divide(size, np.float64(moment[way, BYTES_KNOWN]))
+    row[column + 9] = minute[1, DNS_FLOWS]
     for way in range(2):
         flows = np.float64(minute[way, FLOWS])
-        row[column + 1 + way] = _divide(np.float64(minute[way, NEW_PEERS]), flows)
-        row[column + 3 + way] = _divide(6.0 * moment[way, FLOWS], flows)
-    row[column + 5] = arrival_cusum(host)
-    row[column + 6] = np.nan
+        row[column + 10 + way] = _divide(np.float64(minute[way, NEW_PEERS]), flows)
+        row[column + 12 + way] = _divide(6.0 * moment[way, FLOWS], flows)
+    row[column + 14] = arrival_cusum(host)
+    row[column + 15] = np.nan
     if minute[0, BYTES_KNOWN] + minute[1, BYTES_KNOWN] > 0:
         received = np.float64(minute[0, RECEIVED] + minute[1, RECEIVED])
-        row[column + 6] = _log_ratio(received, np.float64(minute[0, SENT] + minute[1, SENT]))
-    row[column + 7] = host.flows
+        row[column + 15] = _log_ratio(received, np.float64(minute[0, SENT] + minute[1, SENT]))
+    row[column + 16] = host.flows
 
 
 @njit(nogil=True)
 def _pair(pair: Record, start: int, row: Array, column: int) -> None:
     row[column] = pair.flows
-    row[column + 1] = (start - pair.first) / MICROSECONDS
-    row[column + 2] = pair.beats
-    row[column + 3 : column + 10] = pair.rhythm
-    row[column + 10] = _divide(np.float64(pair.answered), np.float64(pair.answer_known))
-    row[column + 11] = np.nan
+    row[column + 1 : column + 3] = pair.weighted
+    row[column + 3] = (start - pair.first) / MICROSECONDS
+    row[column + 4] = pair.beats
+    row[column + 5 : column + 11] = pair.rhythm
+    row[column + 11] = _divide(np.float64(pair.answered), np.float64(pair.answer_known))
+    row[column + 12] = _divide(np.float64(pair.failed), np.float64(pair.state_known))
+    row[column + 13] = np.nan
     if pair.bytes_known > 0:
-        row[column + 11] = _log_ratio(np.float64(pair.received), np.float64(pair.sent))
+        row[column + 13] = _log_ratio(np.float64(pair.received), np.float64(pair.sent))

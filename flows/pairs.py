@@ -11,21 +11,38 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from flows.state import BEAT_GAP, BEATS, MICROSECONDS, Array, Record
+from flows.state import BEAT_GAP, BEATS, HALF_LIVES_S, MICROSECONDS, Array, Record
 
 MOST_TOTAL = 2**62  # where a pair's total stops
 FEWEST_BEATS = 4  # three intervals: below, spread and skewness say nothing
 
 
 @njit(nogil=True)
-def count_pair(pair: Record, start: int, sent: float, received: float, answered: float) -> None:
-    """Count one flow: start in microseconds, bytes sent by and received by the key host, answered 0, 1 or NaN."""
+def count_pair(
+    pair: Record, start: int, clock: int, sent: float, received: float, answered: float, failed: float
+) -> None:
+    """Count one flow.
+
+    Args:
+        pair: its pair.
+        start: of the flow, microseconds.
+        clock: of the key host, moved by this flow, microseconds.
+        sent, received: bytes, by and for the key host; NaN if absent.
+        answered, failed: 0, 1 or NaN.
+    """
+    elapsed = max(0, clock - pair.weighted_at) / MICROSECONDS
+    for which in range(len(HALF_LIVES_S)):
+        pair.weighted[which] = 1.0 + pair.weighted[which] * 2.0 ** (-elapsed / HALF_LIVES_S[which])
+    pair.weighted_at = clock
     if pair.flows == 0 or start < pair.first:
         pair.first = start
     pair.flows += 1
     if not np.isnan(answered):
         pair.answer_known += 1
         pair.answered += np.int64(answered)
+    if not np.isnan(failed):
+        pair.state_known += 1
+        pair.failed += np.int64(failed)
     if not np.isnan(sent + received):
         pair.bytes_known += 1
         pair.sent = min(pair.sent + np.int64(sent), MOST_TOTAL)
@@ -94,7 +111,7 @@ def _spread(ordered: Array, median: float) -> float:
 
 @njit(nogil=True)
 def _listen(pair: Record) -> None:
-    """Recompute ``rhythm``: interval, its spread, skew and cv; size spread, size; regularity."""
+    """Recompute ``rhythm``: interval, its spread and skew; size spread, size; regularity."""
     rhythm = pair.rhythm
     rhythm[:] = np.nan
     held = pair.beats
@@ -107,8 +124,8 @@ def _listen(pair: Record) -> None:
     if known > 0:
         sizes = values[:known]
         _sort(sizes)
-        rhythm[5] = _quantile(sizes, 0.5)
-        rhythm[4] = _spread(sizes, rhythm[5])
+        rhythm[4] = _quantile(sizes, 0.5)
+        rhythm[3] = _spread(sizes, rhythm[4])
     if held < 2:
         return
     gaps = values[: held - 1]
@@ -121,14 +138,6 @@ def _listen(pair: Record) -> None:
     rhythm[0] = median
     rhythm[1] = _spread(gaps, median)
     rhythm[2] = (low + high - 2.0 * median) / (high - low) if high > low else 0.0
-    total = 0.0
-    for gap in gaps:
-        total += gap
-    mean = total / len(gaps)
-    squares = 0.0
-    for gap in gaps:
-        squares += (gap - mean) * (gap - mean)
-    rhythm[3] = np.sqrt(squares / len(gaps)) / mean
     if held >= FEWEST_BEATS:
         unrest = min(1.0, rhythm[1]) + min(1.0, abs(low + high - 2.0 * median) / median)
-        rhythm[6] = 1.0 - (unrest / 2.0 if np.isnan(rhythm[4]) else (unrest + min(1.0, rhythm[4])) / 3.0)
+        rhythm[5] = 1.0 - (unrest / 2.0 if np.isnan(rhythm[3]) else (unrest + min(1.0, rhythm[3])) / 3.0)

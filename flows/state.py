@@ -17,8 +17,9 @@ PAIRS_PER_HOST: Final = 8192
 STEPS_10: Final = 10  # of one second
 STEPS_60: Final = 12  # of five seconds
 SECONDS_PER_STEP_60: Final = 5
-RECENT: Final = 64  # flows behind peer_entropy
+RECENT: Final = 64  # flows behind peer_entropy and the other features of a host's last flows
 BEATS: Final = 16
+HALF_LIVES_S: Final = (30.0, 1800.0)  # of the recency-weighted counts of a pair's flows
 PORT_CELLS: Final = 256
 CLASSES: Final = 16  # of the histograms behind the entropies
 MICROSECONDS: Final = 1_000_000
@@ -42,6 +43,7 @@ LIMITS: Final[dict[str, float | str]] = {
     "pairs_per_host": PAIRS_PER_HOST,
     "recent_flows": RECENT,
     "beats": BEATS,
+    "half_lives_s": " ".join(f"{seconds:g}" for seconds in HALF_LIVES_S),
     "beat_gap_us": BEAT_GAP,
     "port_cells": PORT_CELLS,
     "classes": CLASSES,
@@ -77,7 +79,8 @@ PEERS: Final = 12
 PORTS: Final = 13
 NEW_PEERS: Final = 14
 PORTS_KNOWN: Final = 15
-COUNTERS: Final = 16
+DNS_FLOWS: Final = 16
+COUNTERS: Final = 17
 PORT_CLASSES: Final = 0
 SIZE_CLASSES: Final = 1
 
@@ -103,6 +106,12 @@ HOST: Final = np.dtype(
         ("oldest", "i4"),
         ("recent", "i4", RECENT),  # pair slots of the last flows
         ("recent_weight", "i8"),
+        ("recent_port", "i4", RECENT),  # responder's, -1 if absent
+        ("recent_failed", "i1", RECENT),  # 0 or 1, -1 if unknown
+        ("recent_new", "i1", RECENT),  # 1 for the first flow of its pair
+        ("failed_total", "i4"),  # of these
+        ("state_known_total", "i4"),
+        ("new_total", "i4"),
         # Per step, then the total of the window.
         ("sums_10", "i8", (STEPS_10 + 1, 2, COUNTERS)),
         ("sums_60", "i8", (STEPS_60 + 1, 2, COUNTERS)),
@@ -132,7 +141,11 @@ PAIR: Final = np.dtype(
         ("sent", "i8"),  # bytes, of flows that tell both ways
         ("received", "i8"),
         ("bytes_known", "i8"),
-        ("rhythm", "f8", 7),  # what the beats say, see flows.pairs
+        ("failed", "i8"),
+        ("state_known", "i8"),
+        ("weighted", "f8", 2),  # flows, weighted by recency, per half-life
+        ("weighted_at", "i8"),  # the host's clock at the last flow, microseconds
+        ("rhythm", "f8", 6),  # what the beats say, see flows.pairs
         ("starts", "i8", BEATS),  # of the last beats, ascending
         ("sizes", "f8", BEATS),  # bytes sent in the flow that opened the beat
     ],

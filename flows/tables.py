@@ -111,6 +111,9 @@ def _forget_host(tables: Tables, slot: int) -> None:
     host.mean = 0.0
     host.leaps = 0
     host.recent_weight = 0
+    host.failed_total = 0
+    host.state_known_total = 0
+    host.new_total = 0
     host.sums_10[:] = 0
     host.sums_60[:] = 0
     host.classes_10[:] = 0
@@ -157,6 +160,10 @@ def touch_pair(tables: Tables, owner: int, high: np.uint64, low: np.uint64) -> i
     pair.sent = 0
     pair.received = 0
     pair.bytes_known = 0
+    pair.failed = 0
+    pair.state_known = 0
+    pair.weighted[:] = 0.0
+    pair.weighted_at = 0
     pair.rhythm[:] = np.nan
     pair.chain = tables.pair_heads[bucket]
     tables.pair_heads[bucket] = slot + 1

@@ -190,14 +190,36 @@ def _magnitude(size: float) -> int:
 
 
 @njit(nogil=True)
-def remember(host: Record, pairs: Array, slot: int) -> None:
-    """Count the flow for its host, and keep which pairs the last flows belong to."""
+def remember(host: Record, pairs: Array, slot: int, port: int, failed: float) -> None:
+    """Count the flow for its host, and keep it among the last flows.
+
+    Args:
+        host: the flow's key host.
+        pairs: all pairs.
+        slot: the flow's pair, in which it is not counted yet.
+        port: responder's port, -1 if absent.
+        failed: 0, 1 or NaN.
+    """
     place = host.flows % RECENT
     if host.flows >= RECENT:
         _change_recent(host, pairs[host.recent[place]], -1)
+        _change_totals(host, place, -1)
     host.recent[place] = slot
+    host.recent_port[place] = port
+    host.recent_failed[place] = -1 if np.isnan(failed) else np.int64(failed)
+    host.recent_new[place] = 1 if pairs[slot].flows == 0 else 0
     _change_recent(host, pairs[slot], 1)
+    _change_totals(host, place, 1)
     host.flows += 1
+
+
+@njit(nogil=True)
+def _change_totals(host: Record, place: int, change: int) -> None:
+    failed = int(host.recent_failed[place])
+    if failed >= 0:
+        host.state_known_total += change
+        host.failed_total += change * failed
+    host.new_total += change * int(host.recent_new[place])
 
 
 @njit(nogil=True)
@@ -205,6 +227,18 @@ def _change_recent(host: Record, pair: Record, change: int) -> None:
     count = int(pair.recent)
     host.recent_weight += weight(count + change) - weight(count)
     pair.recent = count + change
+
+
+@njit(nogil=True)
+def port_share(host: Record, port: int) -> float:
+    """Share of the host's last flows that have this responder's port; NaN for an absent one."""
+    if port < 0:
+        return np.nan
+    held = min(host.flows, RECENT)
+    same = 0
+    for place in range(held):
+        same += host.recent_port[place] == port
+    return float(same / held)
 
 
 @njit(nogil=True)

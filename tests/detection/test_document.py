@@ -47,7 +47,7 @@ def scanned() -> Rows:
         out_peers_60s=250,
         out_ports_60s=1,
         out_failed_share_60s=0.9,
-        iat_mean=np.nan,
+        pair_interval=np.nan,
     )
     unknown = np.full((1, 120), np.nan, dtype=np.float32)
     return np.concatenate([calm_row(), scanner, unknown])

@@ -6,11 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from flows.batch import FlowBatch
+from flows.batch import ABSENT, FlowBatch, State
+from flows.catalogue import INDEX
 from flows.features import FeatureExtractor
 from tests.support.feature_traffic import flows_of, inside, one_column, outside
 
-PAIR = 108  # first column of the group
+RHYTHM = slice(INDEX["pair_beats"], INDEX["pair_regularity"] + 1)
 NOON = 1.7e9
 
 
@@ -67,7 +68,7 @@ def test_beats_out_of_order_give_the_same_rhythm(seed: int) -> None:
     late = np.random.default_rng(seed).permutation(starts[1:])
     rows = FeatureExtractor().extract(calls(starts))
     mixed = FeatureExtractor().extract(calls([starts[0], *late]))
-    assert mixed[-1, PAIR + 2 : PAIR + 10].tobytes() == rows[-1, PAIR + 2 : PAIR + 10].tobytes()
+    assert mixed[-1, RHYTHM].tobytes() == rows[-1, RHYTHM].tobytes()
 
 
 def test_the_last_beats_are_kept_even_if_they_arrive_out_of_order() -> None:
@@ -75,14 +76,14 @@ def test_the_last_beats_are_kept_even_if_they_arrive_out_of_order() -> None:
     swapped = starts.reshape(-1, 4)[:, ::-1].ravel()
     rows, mixed = FeatureExtractor().extract(calls(starts)), FeatureExtractor().extract(calls(swapped))
     assert one_column(mixed, "pair_beats")[-1] == 16
-    assert mixed[-1, PAIR + 2 : PAIR + 10].tobytes() == rows[-1, PAIR + 2 : PAIR + 10].tobytes()
+    assert mixed[-1, RHYTHM].tobytes() == rows[-1, RHYTHM].tobytes()
 
 
 def test_a_beat_of_three_connections_counts_once() -> None:
     once = FeatureExtractor().extract(calls(beacon(1, 20)))
     thrice = FeatureExtractor().extract(calls((beacon(1, 20)[:, None] + [0.0, 0.4, 1.0]).ravel()))
     assert one_column(thrice, "pair_flows")[-1] == 60
-    assert thrice[-1, PAIR + 2 : PAIR + 10].tobytes() == once[-1, PAIR + 2 : PAIR + 10].tobytes()
+    assert thrice[-1, RHYTHM].tobytes() == once[-1, RHYTHM].tobytes()
 
 
 def test_a_flow_over_a_second_later_is_a_beat_of_its_own() -> None:
@@ -97,7 +98,6 @@ def test_statistics_of_a_known_rhythm() -> None:
         "pair_interval": 15,  # of 10, 10, 20, 40
         "pair_interval_spread": 5 / 15,
         "pair_interval_skew": (10 + 25 - 30) / 15,
-        "pair_interval_cv": np.std([10, 10, 20, 40]) / 20,
         "pair_size": 100,
         "pair_size_spread": 0,
         "pair_regularity": 1 - (1 / 3 + 1 / 3 + 0) / 3,
@@ -112,6 +112,24 @@ def test_statistics_of_a_known_rhythm() -> None:
 def test_age_is_counted_from_the_earliest_start_that_is_known() -> None:
     batch = calls([NOON, NOON - 3600.0, NOON + 10], duration=[0.0, 3601.0, 0.0])
     assert one_column(FeatureExtractor().extract(batch), "pair_age") == [0.0, 0.0, 3610.0]
+
+
+def test_flows_of_a_pair_count_by_their_recency() -> None:
+    rows = FeatureExtractor().extract(calls(NOON + np.array([0, 0, 30, 90])))
+    assert one_column(rows, "pair_flows_1m") == pytest.approx([1, 2, 2, 1.5])
+    hour = [1, 2, 1 + 2 * 2 ** (-30 / 1800), 1 + (1 + 2 * 2 ** (-30 / 1800)) * 2 ** (-60 / 1800)]
+    assert one_column(rows, "pair_flows_1h") == pytest.approx(hour)
+
+
+def test_a_late_flow_of_a_pair_counts_in_full() -> None:
+    rows = FeatureExtractor().extract(calls(NOON + np.array([0, 30, 10])))
+    assert one_column(rows, "pair_flows_1m") == pytest.approx([1, 1.5, 2.5])
+
+
+def test_failures_of_a_pair_are_counted_where_the_state_is_known() -> None:
+    states = [State.ATTEMPT, State.REJECTED, ABSENT, State.CLOSED]
+    rows = FeatureExtractor().extract(calls(NOON + np.arange(4.0), state=states))
+    assert one_column(rows, "pair_failed_share") == pytest.approx([1, 1, 1, 2 / 3])
 
 
 def test_pairs_are_apart() -> None:

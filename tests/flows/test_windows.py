@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flows.batch import FlowBatch
+from flows.batch import ABSENT, FlowBatch, State
 from flows.features import FeatureExtractor
 from tests.support.feature_traffic import flows_of, inside, one_column, outside
 
@@ -147,3 +147,41 @@ def test_a_flood_does_not_become_normal_at_once() -> None:
     flood = (NOON + 60 + np.arange(0, 60, 0.02)).tolist()
     cusum = column(flows_of([*quiet, *flood], outside([1]), inside([1])), "arrival_cusum")
     assert cusum[-1] > cusum[len(quiet) + 500] > cusum[len(quiet) + 50]
+
+
+def test_what_the_last_flows_say_forgets_all_but_64() -> None:
+    ports = [80] * 40 + [443] * 63 + [443]
+    states = [State.ATTEMPT] * 40 + [State.CLOSED] * 64
+    batch = flows_of(NOON + np.arange(104.0), inside([1]), outside([1] * 103 + [2]), dst_port=ports, state=states)
+    rows = FeatureExtractor().extract(batch)
+    assert one_column(rows, "port_share")[39] == 1.0
+    assert one_column(rows, "port_share")[-1] == 1.0
+    assert one_column(rows, "recent_failed_share")[39:41] == pytest.approx([1.0, 40 / 41])
+    assert one_column(rows, "recent_failed_share")[-1] == 0.0
+    assert one_column(rows, "peer_share")[-2:] == pytest.approx([1.0, 1 / 64])
+    assert one_column(rows, "recent_new_peer_share")[-2:] == pytest.approx([0.0, 1 / 64])
+
+
+def test_failures_and_ports_that_are_not_told_are_not_counted() -> None:
+    batch = out_at([NOON, NOON + 1], state=[State.ATTEMPT, ABSENT], dst_port=[80, ABSENT])
+    rows = FeatureExtractor().extract(batch)
+    assert one_column(rows, "recent_failed_share") == [1.0, 1.0]
+    assert np.isnan(one_column(rows, "port_share")[1])
+
+
+def test_amounts_per_flow_leave_out_flows_that_do_not_tell_theirs() -> None:
+    batch = out_at([NOON, NOON + 1, NOON + 2], src_packets=[4, np.nan, 10], src_bytes=[100, np.nan, 300])
+    rows = FeatureExtractor().extract(batch)
+    assert one_column(rows, "out_flow_packets_10s") == [8.0, 8.0, 11.0]
+    assert one_column(rows, "out_flow_bytes_10s") == [4100.0, 4100.0, 4200.0]
+    assert np.isnan(one_column(rows, "in_flow_bytes_10s")).all()
+
+
+def test_questions_for_names_are_counted() -> None:
+    batch = flows_of(NOON + np.arange(4.0), inside([1, 1, 1, 1]), outside([1, 2, 3, 1]), dst_port=[53, 443, 853, 53])
+    assert one_column(FeatureExtractor().extract(batch), "out_dns_flows_60s") == [1, 1, 2, 3]
+
+
+def test_whether_the_peer_is_at_home() -> None:
+    batch = flows_of(NOON + np.arange(2.0), inside([1, 1]), np.concatenate([inside([2]), outside([1])]))
+    assert one_column(FeatureExtractor().extract(batch), "peer_at_home") == [1.0, 0.0]

@@ -33,7 +33,7 @@ MAIL = {25, 110, 143, 465, 587, 993, 995}
 CHAT = {194, 5222, 5223, *range(6660, 6670), 6697, 7000}
 AMPLIFIER = {17, 19, 53, 69, 111, 123, 137, 161, 389, 427, 520, 1900, 3283, 3702, 5353, 11211}
 STATES = ("attempt", "rejected", "established", "closed", "reset", "other")
-FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16}
+FLAGS = {"fin": 1, "syn": 2, "rst": 4, "ack": 16}
 
 
 @dataclass(eq=False)
@@ -50,6 +50,7 @@ class _Counted:
     pair: _Pair
     incoming: bool
     second: int
+    clock: int
     start: int
     port: int
     is_new: bool
@@ -87,6 +88,8 @@ class Oracle:
 
     def _row(self, batch: FlowBatch, i: int, incoming: bool) -> dict[str, float]:
         own = own_features(batch, i, incoming)
+        far = (batch.src_addr if incoming else batch.dst_addr)[i : i + 1]
+        own["peer_at_home"] = float(self._home.contain(far)[0])
         start = float(batch.start[i])
         if not 0.0 <= start < YEAR_2100:
             return dict.fromkeys(NAMES, NAN) | own
@@ -100,6 +103,7 @@ class Oracle:
             pair=pair,
             incoming=incoming,
             second=second_of_life(host),
+            clock=host.clock,
             start=start_us,
             port=int(batch.dst_port[i]),
             is_new=not pair.flows,
@@ -158,7 +162,7 @@ def own_features(batch: FlowBatch, i: int, incoming: bool) -> dict[str, float]:
         return known(getattr(batch, name)[i])
 
     row = {"duration": column("duration")}
-    for what in ("packets", "bytes", "payload"):
+    for what in ("packets", "bytes"):
         row[f"sent_{what}"] = column(f"{sender}_{what}")
         row[f"received_{what}"] = column(f"{receiver}_{what}")
     for what in ("packets", "bytes"):
@@ -175,7 +179,6 @@ def own_features(batch: FlowBatch, i: int, incoming: bool) -> dict[str, float]:
     protocol, state = int(batch.protocol[i]), int(batch.state[i])
     for name, numbers in (("tcp", {6}), ("udp", {17}), ("icmp", {1, 58})):
         row[f"is_{name}"] = indicator(protocol == ABSENT, protocol in numbers)
-    row["is_other_protocol"] = indicator(protocol == ABSENT, protocol not in {6, 17, 1, 58})
     for number, name in enumerate(STATES):
         row[f"state_{name}"] = indicator(state == ABSENT, state == number)
     row["failed"] = indicator(state == ABSENT, state in {0, 1})
@@ -184,12 +187,10 @@ def own_features(batch: FlowBatch, i: int, incoming: bool) -> dict[str, float]:
         for flag, bit in FLAGS.items():
             row[f"{name}_{flag}"] = indicator(flags == ABSENT, bool(flags & bit))
     row["syn_only"] = row["initiator_syn"] * (1 - row["initiator_ack"])
-    for name in ("packet_size_min", "packet_size_max", "packet_size_std", "iat_mean", "iat_std", "iat_max"):
-        row[name] = column(name)
-    return row | port_features(int(batch.src_port[i]), int(batch.dst_port[i]), int(batch.service[i]))
+    return row | port_features(int(batch.src_port[i]), int(batch.dst_port[i]))
 
 
-def port_features(other: int, port: int, service: int) -> dict[str, float]:
+def port_features(other: int, port: int) -> dict[str, float]:
     """Group "ports"."""
     absent = port == ABSENT
     sets = {
@@ -206,7 +207,6 @@ def port_features(other: int, port: int, service: int) -> dict[str, float]:
     row = {f"port_{name}": indicator(absent, port in ports) for name, ports in sets.items()}
     row["port_amplifier"] = indicator(absent or other == ABSENT, bool({port, other} & AMPLIFIER))
     row["port_initiator_system"] = indicator(other == ABSENT, other < 1024)
-    row["service_recognised"] = indicator(service == ABSENT, service > 0)
     return row
 
 
@@ -286,11 +286,28 @@ def host_features(host: _Host) -> dict[str, float]:
         minute = [flow for flow in windows[60] if flow.incoming == (way == "in")]
         row[f"new_peer_share_{way}"] = mean([float(flow.is_new) for flow in minute])
         row[f"burst_{way}"] = share(6 * row[f"{way}_flows_10s"], len(minute))
-    row["peer_entropy"] = entropy([id(flow.pair) for flow in host.flows[-64:]])
+    row |= recent_features(host.flows[-64:])
+    for way in ("in", "out"):
+        moment = [flow for flow in windows[10] if flow.incoming == (way == "in")]
+        row[f"{way}_flow_packets_10s"] = mean([capped(flow.own["packets"]) for flow in moment])
+        row[f"{way}_flow_bytes_10s"] = mean([flow.sent + flow.received for flow in moment])
+    row["out_dns_flows_60s"] = sum(flow.port in DNS and not flow.incoming for flow in windows[60])
     row["arrival_cusum"] = judge(host, now)[0] if now > 10 else NAN
     row["byte_ratio_60s"] = log_ratio(windows[60])
     row["host_flows"] = len(host.flows)
     return row
+
+
+def recent_features(flows: list[_Counted]) -> dict[str, float]:
+    """What the host's last flows say of the latest of them."""
+    latest = flows[-1]
+    return {
+        "peer_entropy": entropy([id(flow.pair) for flow in flows]),
+        "peer_share": mean([float(flow.pair is latest.pair) for flow in flows]),
+        "port_share": NAN if latest.port == ABSENT else mean([float(flow.port == latest.port) for flow in flows]),
+        "recent_failed_share": mean([flow.own["failed"] for flow in flows]),
+        "recent_new_peer_share": mean([float(flow.is_new) for flow in flows]),
+    }
 
 
 def window_features(flows: list[_Counted]) -> dict[str, float]:
@@ -319,19 +336,30 @@ def pair_features(pair: _Pair, start: int) -> dict[str, float]:
             beats = sorted([*beats, flow], key=lambda beat: beat.start)[-16:]
     return {
         "pair_flows": len(pair.flows),
+        "pair_flows_1m": weighted(pair.flows, 30),
+        "pair_flows_1h": weighted(pair.flows, 1800),
         "pair_age": (start - min(flow.start for flow in pair.flows)) / SECOND,
         "pair_beats": len(beats),
         "pair_answered_share": mean([flow.own["answered"] for flow in pair.flows]),
+        "pair_failed_share": mean([flow.own["failed"] for flow in pair.flows]),
         "pair_byte_ratio": log_ratio(pair.flows),
         **rhythm(beats),
     }
+
+
+def weighted(flows: list[_Counted], half_life: float) -> float:
+    """Flows of a pair, weighted by recency; the host's clock can only go back once, at its second flow."""
+    count = 0.0
+    for flow, before in zip(flows, [flows[0], *flows], strict=False):
+        count = 1 + count * 2 ** (-max(0, flow.clock - before.clock) / SECOND / half_life)
+    return count
 
 
 def rhythm(beats: list[_Counted]) -> dict[str, float]:
     """What the beats of a pair say, in order of their starts."""
     sizes = [beat.sent for beat in beats if not math.isnan(beat.sent)]
     times = np.diff([beat.start for beat in beats]) / SECOND
-    row = dict.fromkeys(("interval", "interval_spread", "interval_skew", "interval_cv", "regularity"), NAN)
+    row = dict.fromkeys(("interval", "interval_spread", "interval_skew", "regularity"), NAN)
     row["size"] = float(np.median(sizes)) if sizes else NAN
     row["size_spread"] = spread(sizes, max(1.0, row["size"])) if sizes else NAN
     if len(times):
@@ -339,7 +367,6 @@ def rhythm(beats: list[_Counted]) -> dict[str, float]:
         row["interval"] = median
         row["interval_spread"] = spread(times, median)
         row["interval_skew"] = (low + high - 2 * median) / (high - low) if high > low else 0.0
-        row["interval_cv"] = float(np.std(times) / np.mean(times))
         if len(beats) >= 4:
             terms = [row["interval_spread"], abs(low + high - 2 * median) / median, row["size_spread"]]
             row["regularity"] = 1 - float(np.mean([min(1.0, term) for term in terms if not math.isnan(term)]))
