@@ -74,10 +74,9 @@ def completed(batch: FlowBatch) -> FlowBatch:
     silent = tcp & (batch.dst_packets == 0)
     one_packet = (batch.src_packets == 1) & (batch.state == State.ATTEMPT) & silent
     refused = tcp & (batch.src_packets == 1) & (batch.state == State.REJECTED) & (batch.dst_packets == 1)
-    payloads = {}
-    for side in ("src", "dst"):
-        payload, counted = getattr(batch, f"{side}_payload"), ~np.isnan(getattr(batch, f"{side}_packets"))
-        payloads[f"{side}_payload"] = np.where(unaccepted & counted & np.isnan(payload), 0.0, payload)
+    # Where one side's payload is told, the other's is not for want of telling: Zeek ignored its packets.
+    neither = unaccepted & np.isnan(batch.src_payload) & np.isnan(batch.dst_payload)
+    payloads = {name: np.where(neither, 0.0, getattr(batch, name)) for name in PAYLOADS}
     return replace(
         batch,
         **payloads,

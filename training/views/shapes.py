@@ -142,9 +142,10 @@ def _side(batch: FlowBatch, side: str, seen: Column, scale: int, rng: np.random.
     packets, flags = getattr(batch, f"{side}_packets"), getattr(batch, f"{side}_flags")
     whole = np.where((packets >= 0.0) & (packets <= _MOST), np.floor(packets), np.nan)
     part = np.divide(seen, whole, out=np.where(whole == 0.0, 0.0, np.nan), where=whole > 0.0)
-    columns = {f"{side}_packets": np.where(np.isnan(whole), np.nan, seen * scale)}
+    columns = {f"{side}_packets": np.where(part == 1.0, packets, np.where(np.isnan(whole), np.nan, seen)) * scale}
     for name in (f"{side}_bytes", f"{side}_payload"):
-        columns[name] = np.rint(getattr(batch, name) * part * scale)
+        size = getattr(batch, name)
+        columns[name] = np.where(part == 1.0, size, np.rint(size * part)) * scale
     told = flags.copy()
     for flag in _ONE_OF_A_KIND:
         missed = (flags != ABSENT) & (flags & ACK != 0) & (rng.random(len(batch)) >= part)
