@@ -74,9 +74,12 @@ def completed(batch: FlowBatch) -> FlowBatch:
     silent = tcp & (batch.dst_packets == 0)
     one_packet = (batch.src_packets == 1) & (batch.state == State.ATTEMPT) & silent
     refused = tcp & (batch.src_packets == 1) & (batch.state == State.REJECTED) & (batch.dst_packets == 1)
-    # Where one side's payload is told, the other's is not for want of telling: Zeek ignored its packets.
-    neither = unaccepted & np.isnan(batch.src_payload) & np.isnan(batch.dst_payload)
-    payloads = {name: np.where(neither, 0.0, getattr(batch, name)) for name in PAYLOADS}
+    # Zeek leaves it out of one packet, as it does durations. Where it leaves out more it has ignored packets.
+    ignored = (np.isnan(batch.duration) & ~one_packet) | (np.isnan(batch.src_payload) ^ np.isnan(batch.dst_payload))
+    payloads = {
+        name: np.where(unaccepted & ~ignored & np.isnan(getattr(batch, name)), 0.0, getattr(batch, name))
+        for name in PAYLOADS
+    }
     return replace(
         batch,
         **payloads,

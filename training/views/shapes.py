@@ -141,7 +141,7 @@ def _side(batch: FlowBatch, side: str, seen: Column, scale: int, rng: np.random.
     """What is told of one side of which ``seen`` packets were seen, float64[n]."""
     packets, flags = getattr(batch, f"{side}_packets"), getattr(batch, f"{side}_flags")
     whole = np.where((packets >= 0.0) & (packets <= _MOST), np.floor(packets), np.nan)
-    part = np.divide(seen, whole, out=np.where(whole == 0.0, 0.0, np.nan), where=whole > 0.0)
+    part = np.divide(seen, whole, out=np.where(whole == 0.0, 1.0, np.nan), where=whole > 0.0)
     columns = {f"{side}_packets": np.where(part == 1.0, packets, np.where(np.isnan(whole), np.nan, seen)) * scale}
     for name in (f"{side}_bytes", f"{side}_payload"):
         size = getattr(batch, name)
@@ -150,6 +150,6 @@ def _side(batch: FlowBatch, side: str, seen: Column, scale: int, rng: np.random.
     for flag in _ONE_OF_A_KIND:
         missed = (flags != ABSENT) & (flags & ACK != 0) & (rng.random(len(batch)) >= part)
         told[missed] &= ~flag
-    told[(flags != ABSENT) & (seen == 0.0)] = 0
+    told[(flags != ABSENT) & (part == 0.0)] = 0
     columns[f"{side}_flags"] = told
     return columns
