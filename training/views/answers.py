@@ -38,12 +38,13 @@ def answered_by(batch: FlowBatch, how: str, rng: np.random.Generator, share: flo
       connection is half open, which Zeek (S1), Argus and flags call established.
     * "unreachable": UDP. A flow of ICMP from the destination to the source follows at once, with an error for each
       packet: port unreachable, with what RFC 1812, 4.3.2.3, and RFC 4443, 2.4, let it hold of the packet.
-    * "silent": TCP and UDP that were answered. The way back is gone; the way there is as it was, as where packets back
-      take another route. An answer after a packet and the sizes and intervals of packets cannot be told any more.
+    * "silent": TCP and UDP that were answered. The way back is gone, and the way there is as it was, as where packets
+      back take another route.
 
-    A flow of one packet lasts until its answer, which comes 20 us to 1 ms later. Sizes of packets and intervals become
-    unknown, but for the smallest and largest packet. Flags and payload of an answer are told where those of the source
-    are, as they were on the wire: :func:`~training.views.exporters.as_exporter` makes of them what an exporter tells.
+    An answered flow of one packet lasts until its answer, which comes 20 us to 1 ms later. How sizes of packets spread
+    and their intervals become unknown; the smallest and largest packet take the answer in, and are unknown in silence.
+    Flags and payload of an answer are told where those of the source are, as they were on the wire:
+    :func:`~training.views.exporters.as_exporter` makes of them what an exporter tells.
 
     Args:
         batch: ``n`` flows in arrival order.

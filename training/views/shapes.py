@@ -75,7 +75,9 @@ def stretched(batch: FlowBatch, factor: float) -> FlowBatch:
         first = start[known].min()
         start[known] = first + (start[known] - first) * factor
         if (start[known] >= LATEST_S).any():
-            raise TrainingError(f"slowed down {factor:g} times these flows would end after 2100; give a smaller factor")
+            raise TrainingError(
+                f"slowed down {factor:g} times these flows would start after 2100; give a smaller factor"
+            )
     return replace(batch, start=start, **{name: getattr(batch, name) * factor for name in ("duration", *INTERVALS)})
 
 
