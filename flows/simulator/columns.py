@@ -35,13 +35,18 @@ TRANSPORT_HEADER: Final = 8  # of UDP and of ICMP echo
 MTU: Final = 1500
 EPHEMERAL: Final = (32768, 61000)
 
-# How answered connections end, as shares: both close, either side resets, still open, seen from the middle.
-_CLOSED, _RESET_BY_SRC, _RESET_BY_DST, _OPEN, _MIDSTREAM = range(5)
-_ENDING_SHARES: Final = np.array([0.80, 0.05, 0.04, 0.08, 0.03])
-_ENDING_STATES: Final = np.array([State.CLOSED, State.RESET, State.RESET, State.ESTABLISHED, State.OTHER])
+# How answered connections end, as shares: both close, both close and the initiator resets what still comes, either
+# side resets, still open, half closed, seen from the middle.
+_MIDSTREAM: Final = 6
+_ENDING_SHARES: Final = np.array([0.61, 0.16, 0.05, 0.04, 0.07, 0.04, 0.03])
+_ENDING_STATES: Final = np.array(
+    [State.CLOSED, State.CLOSED, State.RESET, State.RESET, State.ESTABLISHED, State.ESTABLISHED, State.OTHER]
+)
 _TALK: Final = SYN | ACK | PSH
-_ENDING_SRC_FLAGS: Final = np.array([_TALK | FIN, _TALK | RST, _TALK | FIN, _TALK, ACK | PSH | FIN])
-_ENDING_DST_FLAGS: Final = np.array([_TALK | FIN, _TALK | FIN, _TALK | RST, _TALK, ACK | PSH | FIN])
+_ENDING_SRC_FLAGS: Final = np.array(
+    [_TALK | FIN, _TALK | FIN | RST, _TALK | RST, _TALK | FIN, _TALK, _TALK | FIN, ACK | PSH | FIN]
+)
+_ENDING_DST_FLAGS: Final = np.array([_TALK | FIN, _TALK | FIN, _TALK | FIN, _TALK | RST, _TALK, _TALK, ACK | PSH | FIN])
 
 _HASH: Final = np.uint64(0x9E3779B97F4A7C15)
 
@@ -98,7 +103,7 @@ def tcp(
 
     Packets follow from the payload: segments of a full MTU, an acknowledgement for every second one, handshake and
     closing; about 0.5 % of the segments are sent twice. A few connections end in a reset, stay open, or were
-    seen from the middle; half of those last are reported with the responder as source.
+    seen from the middle; half of those last, unless the port is well known, are reported with the responder as source.
     """
     n = len(start)
     src, dst = addresses(src, n), addresses(dst, n)
@@ -131,7 +136,9 @@ def tcp(
         "state": _ENDING_STATES[ending],
         "service": np.where(ending == _MIDSTREAM, Service.UNRECOGNISED, np.broadcast_to(service, n)),
     }
-    return reverse(columns, (ending == _MIDSTREAM) & (rng.random(n) < 0.5))
+    # Meters that know well-known ports put such a connection right.
+    unknown = np.broadcast_to(dst_port, n) >= 1024
+    return reverse(columns, (ending == _MIDSTREAM) & unknown & (rng.random(n) < 0.5))
 
 
 def tcp_attempt(
@@ -179,6 +186,43 @@ def tcp_attempt(
             "service": np.full(n, Service.UNRECOGNISED),
         }
     )
+
+
+def connections(
+    start: Array,
+    duration: Array,
+    ends: tuple[Array, Array],
+    ports: tuple[Array, Numbers],
+    packets: tuple[Numbers, Numbers],
+    payload: tuple[Array, Array],
+    flags: tuple[Numbers, Numbers],
+    state: Numbers,
+    service: Numbers = Service.UNRECOGNISED,
+) -> Columns:
+    """TCP connections of which everything is given; pairs are (initiator's, responder's), payload in bytes."""
+    n = len(start)
+    src, dst = (addresses(end, n) for end in ends)
+    header = tcp_header(src)
+    sent, answered = (np.broadcast_to(count, n).astype(np.float64) for count in packets)
+    return {
+        "start": start,
+        "duration": duration,
+        "src_addr": src,
+        "dst_addr": dst,
+        "src_port": ports[0],
+        "dst_port": np.broadcast_to(ports[1], n),
+        "protocol": np.full(n, TCP),
+        "src_packets": sent,
+        "dst_packets": answered,
+        "src_bytes": sent * header + payload[0],
+        "dst_bytes": answered * header + payload[1],
+        "src_payload": payload[0].astype(np.float64),
+        "dst_payload": payload[1].astype(np.float64),
+        "src_flags": np.broadcast_to(flags[0], n),
+        "dst_flags": np.broadcast_to(flags[1], n),
+        "state": np.broadcast_to(state, n),
+        "service": np.broadcast_to(service, n),
+    }
 
 
 def datagrams(

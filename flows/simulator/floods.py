@@ -8,17 +8,20 @@ reflected traffic.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 
 from flows.batch import Service
 from flows.simulator.attack import Attack, Scripted
-from flows.simulator.columns import Generator, datagrams, reverse, tcp, tcp_attempt
+from flows.simulator.columns import Generator, datagrams, merge, reverse, tcp, tcp_attempt
+from flows.simulator.direct_floods import unreachables
 from flows.simulator.network import Network, pick, public_addresses
 from flows.simulator.web import WebHabits, connections_of_pages, page_times, web_connections
 
-Answer = Literal["silent", "reset", "syn-ack"]
+Answer = Literal["silent", "reset", "syn-ack", "unreachable"]
+
+_UNREACHABLE_SHARE: Final = 0.1  # of packets that found nobody, of which a router says so (RFC 1812 limits the rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +43,16 @@ class SynFlood(Attack):
         spoofed = pick(rng, public_addresses(rng, self.sources), n) if self.sources else public_addresses(rng, n)
         # Under load a server answers not every SYN.
         answers = rng.random(n) < 0.85
-        answered = np.where(answers, {"silent": 0, "reset": 1, "syn-ack": 2}[self.answer], 0)
+        answered = np.where(answers, {"silent": 0, "unreachable": 0, "reset": 1, "syn-ack": 2}[self.answer], 0)
         victim = network.web
         port = rng.integers(1024, 65536, n)
         columns = tcp_attempt(rng, times, spoofed, victim, self.port, answered, self.syn_bytes, src_port=port)
         swapped = (answered > 0) & (rng.random(n) < self.reversed_share)
-        return Scripted(reverse(columns, swapped), victim, None)
+        columns = reverse(columns, swapped)
+        if self.answer == "unreachable":
+            told = rng.random(n) < _UNREACHABLE_SHARE
+            columns = merge([columns, unreachables(rng, times[told], victim, spoofed[told])])
+        return Scripted(columns, victim, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

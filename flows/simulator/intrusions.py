@@ -82,6 +82,14 @@ class PortScan(Attack):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorisedScan(PortScan):
+    """Not an attack: the owner's vulnerability scanner at work, which asks the same questions as an intruder."""
+
+    name: ClassVar[str] = "authorised_scan"
+    label: ClassVar[str] = "benign"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IcmpTunnel(Attack):
     """Files leave inside echo requests: a client pushes large pings to relays, which acknowledge with small ones."""
 

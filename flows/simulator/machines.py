@@ -25,7 +25,7 @@ def inside_services(rng: Generator, network: Network, span: Span) -> Columns:
         (0.003 * people, network.clients[:half], network.files, 445, Service.SMB, 4000, 20000, 20),
         (0.003 * people, network.clients6[half:], network.files6, 445, Service.SMB, 4000, 20000, 20),
         (0.004 * people, network.clients, network.application, 443, Service.TLS, 1500, 9000, 1),
-        (0.5, network.application[None], network.database, 5432, Service.UNRECOGNISED, 1200, 4000, 0.3),
+        (0.4, network.application[None], network.database, 5432, Service.UNRECOGNISED, 1200, 4000, 0.3),
         (0.02, network.clients[:5], network.bastion, 22, Service.SSH, 6000, 12000, 90),
         (0.02, network.bastion[None], network.application, 22, Service.SSH, 5000, 9000, 40),
     ):
@@ -47,8 +47,9 @@ def _time(rng: Generator, network: Network, span: Span) -> Columns:
     periods = rng.choice(np.array([64.0, 128.0, 256.0, 512.0]), len(clients), p=[0.2, 0.3, 0.3, 0.2])
     actor, time = span.beats(rng, periods, 0.02)
     n = len(time)
-    server = network.ntp[actor % len(network.ntp)]
-    seconds, answered = rng.lognormal(-4.2, 0.6, n), rng.random(n) < 0.96
+    which = actor % len(network.ntp)
+    server = network.ntp[which]
+    seconds, answered = rng.lognormal(-4.2, 0.6, n), (rng.random(n) < 0.96) & (which < len(network.ntp) - 1)
     return datagrams(
         rng, time, clients[actor], server, 123, (1, 48), (answered, 48), seconds, Service.NTP, src_port=123
     )
@@ -100,14 +101,15 @@ def _announcements(rng: Generator, network: Network, span: Span) -> Columns:
 def heartbeats(rng: Generator, network: Network, span: Span) -> Columns:
     """Telemetry, keep-alives and update checks over TLS, each periodic in its own sloppy way.
 
-    None is regular in time *and* size: some keep time but send what has piled up, some send the same every time but
-    when they get to it, most do neither.
+    Hardly any is regular in time *and* size: some keep time but send what has piled up, some send the same every time
+    but when they get to it, most do neither. A few update checks and licence calls are nearly both.
     """
     parts = []
     for share, periods, jitter, size_sigma in (
         (0.5, (25, 120), 0.6, 0.7),  # telemetry: what happened since, when idle
         (0.3, (20, 90), 0.04, 0.9),  # metrics on a timer, as much as there is
         (0.4, (25, 100), 0.9, 0.06),  # keep-alives restarted by other traffic
+        (0.08, (60, 300), 0.05, 0.12),  # update checks and licence calls
     ):
         who = network.clients[rng.random(len(network.clients)) < share]
         actor, time = span.beats(rng, rng.uniform(*periods, len(who)), jitter)
@@ -122,13 +124,15 @@ def heartbeats(rng: Generator, network: Network, span: Span) -> Columns:
 
 
 def backups_and_updates(rng: Generator, network: Network, span: Span) -> Columns:
-    """The large transfers: updates from the vendors, copies to the backup server."""
-    updates, backups = span.arrivals(rng, 0.0015 * len(network.clients)), span.arrivals(rng, 0.02)
+    """The large transfers: updates from the vendors, and copies to the backup server, most of them by night."""
+    updates = span.arrivals(rng, 0.0015 * len(network.clients), people=False)
+    backups = span.arrivals(rng, 0.12 if span.by_night else 0.01, people=False)
     client, vendor = pick(rng, network.clients, len(updates)), pick(rng, network.vendors, len(updates), 1.0)
-    asked, got = rng.lognormal(7, 0.5, len(updates)), np.minimum(rng.lognormal(13.5, 1.5, len(updates)), 3e8)
+    asked, got = rng.lognormal(7, 0.5, len(updates)), np.minimum(rng.lognormal(13, 1.5, len(updates)), 3e7)
     seconds = connection_durations(rng, got, 0.02, 0.1)
     source = pick(rng, np.concatenate([network.servers[:6], network.clients[:10]]), len(backups))
-    copied = np.minimum(rng.lognormal(15, 1.2, len(backups)), 1e9)
+    largest = 2e9 if span.by_night else 1e7
+    copied = np.minimum(rng.lognormal(16 if span.by_night else 14, 1.2, len(backups)), largest)
     return merge(
         [
             tcp(rng, updates, client, vendor, 443, asked, got, seconds, Service.TLS),

@@ -37,10 +37,22 @@ class Network:
     sharers: Array  # clients that run a peer-to-peer program
     sites: Array  # what the clients visit, most popular first
     visitors: Array  # who visits the web server
-    ntp: Array
+    crowds: Array  # addresses behind which many visitors are: proxies, mobile carriers
+    crawlers: Array  # of search engines
+    ntp: Array  # the last one has been switched off
     mail_peers: Array
     vendors: Array  # updates and telemetry go there
     peers: Array  # of the peer-to-peer program
+
+    @property
+    def gateway(self) -> Array:
+        """The client behind which the guests are, all with its address."""
+        return np.asarray(self.clients[-1])
+
+    @property
+    def reachable(self) -> Array:
+        """The servers that can be reached from the Internet, ``uint64[3, 2]``."""
+        return self.servers[:3]
 
     @property
     def servers(self) -> Array:
@@ -103,6 +115,8 @@ def draw_network(rng: Generator, subnet: str, clients: int) -> Network:
         sharers=people[: max(1, clients // 20)],
         sites=public_addresses(rng, int(rng.integers(250, 500))),
         visitors=public_addresses(rng, int(rng.integers(1200, 2500))),
+        crowds=public_addresses(rng, 3),
+        crawlers=public_addresses(rng, 1) + np.arange(6, dtype=np.uint64)[:, None] * np.array([0, 1], dtype=np.uint64),
         ntp=public_addresses(rng, 4),
         mail_peers=public_addresses(rng, 30),
         vendors=public_addresses(rng, 12),

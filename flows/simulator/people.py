@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from flows.batch import Service
@@ -12,10 +14,12 @@ from flows.simulator.web import WebHabits, connection_durations, connections_of_
 
 
 def browsing(rng: Generator, network: Network, span: Span) -> Columns:
-    """Clients on the web: sessions of pages, the names they look up, some of it over QUIC."""
+    """Clients on the web, and the guests behind one of them: sessions of pages, the names they look up, some QUIC."""
     habits = WebHabits.draw(rng)
-    sessions = span.arrivals(rng, 0.006 * len(network.clients))
+    sessions = span.arrivals(rng, 0.0045 * len(network.clients))
     client = rng.integers(0, len(network.clients), len(sessions))
+    guests = rng.random(len(sessions)) < rng.uniform(0.1, 0.3)
+    src = np.where(guests[:, None], network.gateway, network.clients[client])
     session, pages = page_times(rng, sessions, habits)
     page, starts = connections_of_pages(rng, pages, habits)
     # A page's parts come from its own site and from a few that many pages share.
@@ -23,8 +27,8 @@ def browsing(rng: Generator, network: Network, span: Span) -> Columns:
     shared = pick(rng, network.sites, len(starts), 1.3)
     own = rng.random(len(starts)) < 0.55
     dst = np.where(own[:, None], site[page], shared)
-    src = network.clients[client[session]]
-    looked_up = rng.random(len(starts)) < 0.45
+    src = src[session]
+    looked_up = rng.random(len(starts)) < 0.3
     asked = starts[looked_up] - rng.lognormal(-4, 0.5, int(looked_up.sum()))
     return merge(
         [
@@ -36,18 +40,21 @@ def browsing(rng: Generator, network: Network, span: Span) -> Columns:
 
 
 def visits(rng: Generator, network: Network, span: Span) -> Columns:
-    """Outside visitors of the web server, a crawler, and outside questions to the name server."""
+    """Outside visitors of the web server, many of some addresses, crawlers, and questions to the name server."""
     habits = WebHabits.draw(rng)
-    sessions = span.arrivals(rng, rng.uniform(0.05, 0.11))
-    who = pick(rng, network.visitors, len(sessions), 0.6)
+    sessions = span.arrivals(rng, rng.uniform(0.03, 0.1))
+    crowded = rng.random(len(sessions)) < 0.2
+    alone = pick(rng, network.visitors, len(sessions), 0.6)
+    who = np.where(crowded[:, None], pick(rng, network.crowds, len(sessions), 1.0), alone)
     session, pages = page_times(rng, sessions, habits)
     page, starts = connections_of_pages(rng, pages, habits)
-    crawler = span.arrivals(rng, 0.12)
-    asked = span.arrivals(rng, 0.1)
+    crawled = span.arrivals(rng, 0.12, people=False)
+    crawling = replace(habits, request_bytes=420.0, response_bytes=habits.response_bytes / 2, linger_share=0.05)
+    asked = span.arrivals(rng, 0.1, people=False)
     return merge(
         [
             web_connections(rng, starts, who[session][page], network.web, habits),
-            web_connections(rng, crawler, network.visitors[-1], network.web, habits),
+            web_connections(rng, crawled, pick(rng, network.crawlers, len(crawled)), network.web, crawling),
             _lookups(rng, asked, pick(rng, network.visitors, len(asked), 0.3), network.resolver),
         ]
     )
@@ -76,7 +83,7 @@ def peer_to_peer(rng: Generator, network: Network, span: Span) -> Columns:
         own_port = int(rng.integers(10000, 60000))
         peer_ports = rng.integers(1025, 65535, len(network.peers))
         for inbound, per_s in ((False, 0.3), (True, 0.2)):
-            start = span.arrivals(rng, per_s)
+            start = span.arrivals(rng, per_s, people=False)
             peer = rng.integers(0, len(network.peers), len(start))
             kind = rng.choice(3, len(start), p=[0.15, 0.1, 0.75])
             for draw, which in ((_transfers, kind == 0), (_dead_peers, kind == 1), (_gossip, kind == 2)):
@@ -100,8 +107,8 @@ def _dead_peers(rng: Generator, start: Array, src: Array, dst: Array, port: Arra
 
 def _gossip(rng: Generator, start: Array, src: Array, dst: Array, port: Array) -> Columns:
     n = len(start)
-    packets = rng.geometric(0.4, n)
-    answers = np.where(rng.random(n) < 0.6, packets, 0)
+    packets = rng.geometric(0.65, n)
+    answers = np.where(rng.random(n) < 0.55, packets, 0)
     seconds = rng.lognormal(-2, 0.8, n) + (packets - 1) * 2.0
     sent, received = packets * rng.integers(60, 140, n), answers * rng.integers(60, 480, n)
     return datagrams(rng, start, src, dst, port, (packets, sent), (answers, received), seconds)
@@ -119,18 +126,26 @@ def failures(rng: Generator, network: Network, span: Span) -> Columns:
 
 
 def _lookups(rng: Generator, start: Array, src: Array, resolver: Array) -> Columns:
-    n = len(start)
-    tries = np.where(rng.random(n) < 0.97, 1, rng.integers(1, 4, n))
+    """Names looked up: each asked for with IPv4 and, half of the time, at once with IPv6 as well; some do not exist."""
+    twice = np.flatnonzero(rng.random(len(start)) < 0.5)
+    name = np.concatenate([np.arange(len(start)), twice])
+    again = np.arange(len(name)) >= len(start)
+    length = rng.integers(28, 62, len(start))[name]
+    unknown = (rng.random(len(start)) < 0.06)[name]
+    n = len(name)
+    tries = np.where(rng.random(n) < 0.96, 1, rng.integers(1, 4, n))
     answered = rng.random(n) < 0.97
+    answer = np.where(unknown, length + 75, length + np.minimum(16 * rng.geometric(0.4, n) + 12 * again, 420))
     return datagrams(
         rng,
-        start,
-        src,
+        start[name] + again * rng.lognormal(-7, 0.8, n),
+        src[name],
         resolver,
         53,
-        (tries, tries * rng.integers(28, 62, n)),
-        (np.where(answered, tries, 0), tries * np.minimum(rng.lognormal(4.7, 0.5, n), 480)),
-        rng.lognormal(-5, 1.5, n) + np.where(answered, 0.0, 5.0 * (tries - 1)),
+        (tries, tries * length),
+        (np.where(answered, tries, 0), tries * answer),
+        np.where(rng.random(n) < 0.5, rng.lognormal(-7, 0.5, n), rng.lognormal(-4, 1.0, n))
+        + np.where(answered, 0.0, 5.0 * (tries - 1)),
         Service.DNS,
     )
 
@@ -146,5 +161,5 @@ def _quic(rng: Generator, start: Array, network: Network, habits: WebHabits) -> 
         443,
         (np.ceil(up / 900) + 2, up),
         (np.ceil(down / 1200) + 2, down),
-        connection_durations(rng, up + down, habits.round_trip_s),
+        connection_durations(rng, up + down, habits.round_trip_s, habits.linger_share),
     )

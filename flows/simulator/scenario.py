@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from flows.simulator.attack import Attack
+from flows.simulator.exporters import Exporter
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Capture:
     clients: int
     rate: float = 1.0  # multiplies the rates of ordinary life
     attacks: tuple[Attack, ...] = ()
+    hour: float = 12.0  # of the day, local time, at the capture's start: people sleep at night
+    exporter: Exporter = "zeek"  # who tells of the flows
 
 
 @dataclass(frozen=True, slots=True)

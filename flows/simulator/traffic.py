@@ -10,6 +10,7 @@ from flows.addresses import format_address
 from flows.batch import FlowBatch
 from flows.simulator.attack import Attack, Scripted
 from flows.simulator.columns import Array, Columns, Generator, end_times, merge, whole_microseconds
+from flows.simulator.exporters import told
 from flows.simulator.life import benign_life
 from flows.simulator.network import draw_network
 from flows.simulator.scenario import Scenario
@@ -68,11 +69,12 @@ def simulate(scenario: Scenario) -> SimulatedTraffic:
         # Network, life and each attack have dice of their own: taking one attack out leaves all else as it was.
         network = draw_network(_dice(scenario, number, 0), capture.subnet, capture.clients)
         dice = _dice(scenario, number, 1)
-        span = Span.draw(dice, start, capture.duration, capture.rate)
-        parts.append(_Part(whole_microseconds(benign_life(dice, network, span)), number))
+        span = Span.draw(dice, start, capture.duration, capture.rate, capture.hour)
+        life = told(benign_life(dice, network, span), capture.exporter)
+        parts.append(_Part(whole_microseconds(life), number))
         for position, attack in enumerate(capture.attacks):
             scripted = attack.flows(_dice(scenario, number, 2 + position), network, start)
-            written = whole_microseconds(scripted.columns)
+            written = whole_microseconds(told(scripted.columns, capture.exporter))
             parts.append(_Part(written, number, attack.label, attack.name))
             facts.append(_facts(attack, number, scripted, written))
     columns = merge([part.columns for part in parts])

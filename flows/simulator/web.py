@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from flows.batch import Service
 from flows.simulator.columns import Array, Columns, Generator, repeat_rows, running_times, tcp
+
+# How long servers and browsers wait for another request, by their common settings.
+_KEEP_ALIVE_S: Final = np.array([5.0, 15.0, 30.0, 60.0, 115.0, 240.0, 350.0])
+_KEEP_ALIVE_SHARES: Final = np.array([0.3, 0.15, 0.12, 0.18, 0.13, 0.08, 0.04])
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,7 @@ class WebHabits:
     response_bytes: float = 7000.0  # median payload of a connection's responses
     round_trip_s: float = 0.03  # median
     tls_share: float = 0.9
+    linger_share: float = 0.4  # connections kept alive after the last response
 
     @classmethod
     def draw(cls, rng: Generator) -> WebHabits:
@@ -33,6 +39,7 @@ class WebHabits:
             response_bytes=rng.uniform(4500, 10000),
             round_trip_s=rng.uniform(0.015, 0.05),
             tls_share=rng.uniform(0.75, 0.95),
+            linger_share=rng.uniform(0.25, 0.55),
         )
 
 
@@ -51,7 +58,7 @@ def connections_of_pages(rng: Generator, times: Array, habits: WebHabits) -> tup
 
 
 def web_connections(rng: Generator, start: Array, src: Array, dst: Array, habits: WebHabits) -> Columns:
-    """Web connections with heavy-tailed sizes; a third linger in keep-alive before they close."""
+    """Web connections with heavy-tailed sizes; a good part linger in keep-alive before they close."""
     n = len(start)
     tls = rng.random(n) < habits.tls_share
     up = habits.request_bytes * rng.lognormal(0, 0.5, n) * np.where(tls, 1.0, 0.55)
@@ -69,15 +76,15 @@ def web_connections(rng: Generator, start: Array, src: Array, dst: Array, habits
         np.where(tls, 443, 80),
         up,
         down,
-        connection_durations(rng, up + down, habits.round_trip_s),
+        connection_durations(rng, up + down, habits.round_trip_s, habits.linger_share),
         np.where(rng.random(n) < 0.96, recognised, Service.UNRECOGNISED),
     )
 
 
-def connection_durations(rng: Generator, payload: Array, round_trip_s: float, linger_share: float = 0.33) -> Array:
+def connection_durations(rng: Generator, payload: Array, round_trip_s: float, linger_share: float) -> Array:
     """Seconds a connection lasts: round trips, transfer at some Mbit/s, and for a share of them a keep-alive tail."""
     n = len(payload)
     trips = round_trip_s * rng.lognormal(0, 0.6, n) * rng.uniform(3, 8, n)
     transfer = 8 * payload / (20e6 * rng.lognormal(0, 0.8, n))
-    tail = rng.choice(np.array([5.0, 15.0, 60.0, 115.0]), n, p=[0.5, 0.25, 0.15, 0.1]) * rng.uniform(0.6, 1.1, n)
+    tail = rng.choice(_KEEP_ALIVE_S, n, p=_KEEP_ALIVE_SHARES) * rng.uniform(0.6, 1.1, n)
     return np.asarray(trips + transfer + np.where(rng.random(n) < linger_share, tail, 0.0))
