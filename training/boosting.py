@@ -1,14 +1,34 @@
-"""Fitting a gradient-boosted forest, the same way every time: one seed, one thread order, no shuffled rows."""
+"""A gradient-boosted forest for one threat: fitted, calibrated and given its threshold on captures left out in turn.
+
+Each capture is left out once, with all that knows its networks or its attacks, and scored by a forest of the others.
+How many trees there are, what a score means and where the threshold lies is told by these scores alone: by flows whose
+network and attack the forest has not seen, as it will be in service. The forest that is kept learns from all of them.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
 
 from detection.verdict import Kind
+from flows.catalogue import INDEX, NAMES
+from model_registry.artifact import Artifact
+from training.calibration import fit_platt
 from training.datasets import Dataset
+from training.errors import TrainingError
+from training.export import export
 from training.fitting import SEED, rows_of, without
+from training.splits import Fold, Split, leave_captures_out
+from training.thresholds import threshold_at
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary",
@@ -22,28 +42,203 @@ PARAMETERS: Final[dict[str, Any]] = {
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
     "max_bin": 127,
+    "monotone_constraints_method": "advanced",
     "seed": SEED,
     "deterministic": True,
     "force_row_wise": True,
     "num_threads": 2,
     "verbosity": -1,
 }
-MOST_TREES: Final = 150
-PATIENCE: Final = 20  # trees without progress on validation before stopping
+TREES: Final = (40, 80, 120, 160)
+MOST_TREES: Final = TREES[-1]
+WORTH: Final = 0.005  # of mean recall, that more trees must gain
 
 
-def boost(name: str, threat: Kind, train: Dataset, validation: Dataset, unused: tuple[str, ...]) -> lgb.Booster:
-    """Fit on the training part, stopping early on the validation part; ``unused`` features are never split on.
+@dataclass(frozen=True, slots=True)
+class BoostedRecipe:
+    """How a supervised model is made.
 
-    Raises TrainingError when a class is missing from either part.
+    Attributes:
+        name: the model's name in the registry.
+        threat: what it finds; its rows are benign flows and flows of this kind.
+        fpr: the false-positive rate of its threshold, on the captures left out.
+        features: all that it may split on.
+        monotone: features of which more never makes the threat less likely (1), or never more likely (-1).
+        apparent: what an attack must show to be learned from: at least this much of any of these features. The first
+            flows of a flood are like any others, and would teach that any others are a flood.
+        while_under: what a host shows while it is under the attack, at least this much of any of these features.
+        apart: attacks of the kind, by a pattern of their names, that the model is not asked to tell from a single flow.
     """
-    features, positive = rows_of(name, train, threat)
-    held_out, held_out_positive = rows_of(name, validation, threat)
-    rows = lgb.Dataset(without(features, unused), label=positive)
-    return lgb.train(
-        PARAMETERS,
-        rows,
-        num_boost_round=MOST_TREES,
-        valid_sets=[lgb.Dataset(without(held_out, unused), label=held_out_positive, reference=rows)],
-        callbacks=[lgb.early_stopping(PATIENCE, verbose=False)],
+
+    name: str
+    threat: Kind
+    fpr: float
+    features: tuple[str, ...]
+    monotone: Mapping[str, int] = field(default_factory=dict)
+    apparent: Mapping[str, float] = field(default_factory=dict)
+    while_under: Mapping[str, float] = field(default_factory=dict)
+    apart: str = ""
+
+    def asked(self, data: Dataset) -> Dataset:
+        """Its rows among labelled flows: benign ones, and those of its threat that are not told apart."""
+        rows = data.of(Kind.BENIGN, self.threat)
+        if not self.apart:
+            return rows
+        names, which = np.unique(rows.attack, return_inverse=True)
+        told_apart = np.array([bool(re.search(self.apart, name)) for name in names.tolist()], dtype=np.bool_)
+        return rows.take(~(told_apart[which] & (rows.truth == self.threat)))
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The features that it may not split on."""
+        return tuple(name for name in NAMES if name not in self.features)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The rows that were held out once, and their raw scores, by forests of so many trees that knew nothing of them."""
+
+    rows: Dataset
+    raw: Floats
+    trees: int
+
+
+def make_boosted(recipe: BoostedRecipe, split: Split, more: Dataset) -> Artifact:
+    """Fit, calibrate, set the threshold and export; nothing of the test part is looked at.
+
+    Args:
+        recipe: how.
+        split: the data; its training and validation parts are one here, as every capture validates the others.
+        more: streams only to learn from, see :mod:`training.datasets.augmented`.
+
+    Raises:
+        TrainingError: a class is missing, or the model ranks attacks below benign flows.
+        ExportError: the artifact does not score as the fitted model does.
+    """
+    known = Dataset.concatenate([split.train, split.validation])
+    left_out = score_left_out(recipe, _folds(recipe, split, known, more))
+    judged = ~under_attack(recipe, left_out.rows)
+    positive = (left_out.rows.truth == recipe.threat)[judged]
+    calibration = fit_platt(left_out.raw[judged], positive)
+    probability = calibration.probability(left_out.raw[judged])
+    everything = Dataset.concatenate([known, more])
+    return export(
+        fit(recipe, everything, left_out.trees),
+        name=recipe.name,
+        calibration=calibration,
+        threshold=threshold_at(recipe.fpr, probability[~positive], probability[positive]),
+        rows=recipe.asked(everything).features,
     )
+
+
+def _folds(recipe: BoostedRecipe, split: Split, known: Dataset, more: Dataset) -> list[Fold]:
+    """Captures left out in turn, or, where what is left lacks a class, the later flows of each."""
+    folds = list(leave_captures_out(known, more))
+    if len(folds) > 1 and all(_has_both(recipe, fold.train) for fold in folds):
+        return folds
+    return [Fold(Dataset.concatenate([split.train, more]), split.validation)]
+
+
+def _has_both(recipe: BoostedRecipe, data: Dataset) -> bool:
+    rows = recipe.asked(data)
+    return 0 < int((rows.truth == recipe.threat).sum()) < len(rows)
+
+
+def under_attack(recipe: BoostedRecipe, rows: Dataset) -> Bools:
+    """Which benign flows came while their host was under the attack, bool[n]: one alert more or less is no matter then.
+
+    They are no measure of how often a host in peace is accused, so they set no threshold, unless there are no others.
+    """
+    positive = rows.truth == recipe.threat
+    shows = np.zeros(len(rows), dtype=np.bool_)
+    for name, least in recipe.while_under.items():
+        shows |= rows.features[:, INDEX[name]] >= least
+    attacked = shows & np.isin(rows.capture, np.unique(rows.capture[positive])) & ~positive
+    return np.asarray(attacked & ((~positive & ~attacked).sum() * recipe.fpr >= 1.0))
+
+
+def score_left_out(recipe: BoostedRecipe, folds: list[Fold]) -> LeftOut:
+    """Score what each fold holds out, by the fewest trees that find about as much as the best number does.
+
+    Raises TrainingError when the folds hold out no flow of a class, or a fold has none to learn from.
+    """
+    held_out = [recipe.asked(fold.held_out) for fold in folds]
+    boosters = [fit(recipe, fold.train, MOST_TREES) for fold, rows in zip(folds, held_out, strict=True) if len(rows)]
+    held_out = [rows for rows in held_out if len(rows)]
+    if not held_out:
+        raise TrainingError(f"{recipe.name}: no flow to set the threshold by is benign or {recipe.threat.label}")
+    # Captures keep their numbers: all folds were cut from the same data.
+    columns = ("features", "truth", "attack", "capture", "part")
+    rows = Dataset(
+        **{name: np.concatenate([getattr(part, name) for part in held_out]) for name in columns},
+        origin=held_out[0].origin,
+    )
+    rows_of(recipe.name, rows, recipe.threat)  # both classes are there
+    features = [without(part.features, recipe.unused) for part in held_out]
+    best, least = LeftOut(rows, np.empty(0), 0), -1.0
+    for trees in TREES:
+        raw = np.concatenate(
+            [
+                np.asarray(booster.predict(part, raw_score=True, num_iteration=trees))
+                for booster, part in zip(boosters, features, strict=True)
+            ]
+        )
+        found = _mean_recall(recipe, rows, raw)
+        if found > least + WORTH:
+            best, least = LeftOut(rows, raw, trees), found
+    return best
+
+
+def _mean_recall(recipe: BoostedRecipe, rows: Dataset, raw: Floats) -> float:
+    """The recall at the stated false-positive rate, as a mean over the attacks of each capture."""
+    positive = rows.truth == recipe.threat
+    benign = np.sort(raw[~positive & ~under_attack(recipe, rows)])[::-1]
+    found = raw[positive] > benign[min(int(recipe.fpr * len(benign)), len(benign) - 1)]
+    attack = np.char.add(rows.capture[positive].astype(np.str_), rows.attack[positive])
+    _, which, counts = np.unique(attack, return_inverse=True, return_counts=True)
+    return float((np.bincount(which, weights=found) / counts).mean())
+
+
+def fit(recipe: BoostedRecipe, data: Dataset, trees: int) -> lgb.Booster:
+    """Fit a forest of so many trees. Raises TrainingError when a class is missing."""
+    return lgb.train(_parameters(recipe), _rows(recipe, data), num_boost_round=trees)
+
+
+def _rows(recipe: BoostedRecipe, data: Dataset) -> lgb.Dataset:
+    data = _apparent(recipe, recipe.asked(data))
+    features, positive = rows_of(recipe.name, data, recipe.threat)
+    return lgb.Dataset(without(features, recipe.unused), label=positive, weight=weights_of(data, recipe.threat))
+
+
+def _apparent(recipe: BoostedRecipe, data: Dataset) -> Dataset:
+    """Leave out the attacks' flows that do not show yet what they belong to."""
+    if not recipe.apparent:
+        return data
+    shows = data.truth != recipe.threat
+    for name, least in recipe.apparent.items():
+        shows |= data.features[:, INDEX[name]] >= least
+    return data.take(shows)
+
+
+def _parameters(recipe: BoostedRecipe) -> dict[str, Any]:
+    constraints = [0] * len(NAMES)
+    for name, sign in recipe.monotone.items():
+        constraints[INDEX[name]] = sign
+    return PARAMETERS | {"monotone_constraints": constraints}
+
+
+def weights_of(data: Dataset, threat: Kind) -> Floats:
+    """Weights of rows, float64[n], of mean 1, half of it in each class: no long capture drowns the short ones.
+
+    The flows of one attack, or the ordinary life, of one capture count together as the square root of their number.
+    """
+    positive = data.truth == threat
+    names = np.where(positive, data.attack, "")
+    _, attack = np.unique(names, return_inverse=True)
+    group = data.capture.astype(np.int64) * (attack.max(initial=0) + 1) + attack
+    _, which, counts = np.unique(group, return_inverse=True, return_counts=True)
+    weights = 1.0 / np.sqrt(counts[which])
+    for side in (positive, ~positive):
+        if side.any():
+            weights[side] *= len(weights) / 2.0 / weights[side].sum()
+    return np.asarray(weights, dtype=np.float64)

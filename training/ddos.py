@@ -1,23 +1,42 @@
-"""``ddos_lgbm``: floods, by what arrives at a host and how fast."""
+"""``ddos_lgbm``: floods, by what arrives at a host, or leaves it for one other, and how fast.
+
+Whether the victim answers, which way the exporter says a flow went, and how long packets are tells laboratories apart,
+not floods; so what is used are counts that only grow in a flood, and shares of them.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-import lightgbm as lgb
-
 from detection.verdict import Kind
-from training.boosting import boost
-from training.datasets import Dataset
-from training.fitting import WATCHED, Recipe
+from training.boosting import BoostedRecipe
 
 NAME: Final = "ddos_lgbm"
-UNUSED: Final = WATCHED
+_MORE: Final = (
+    *("in_flows_10s", "in_peers_10s", "in_flows_60s", "arrival_cusum"),
+    *("out_flows_10s", "out_flows_60s"),
+)
+_LESS: Final = ("in_flow_packets_10s", "out_flow_packets_10s")
+FEATURES: Final = (
+    *_MORE,
+    *_LESS,
+    *("in_flow_bytes_10s", "out_flow_bytes_10s", "in_size_entropy_10s", "out_size_entropy_10s"),
+    *("in_port_entropy_10s", "out_port_entropy_10s", "in_peers_60s", "out_peers_10s", "in_ports_10s"),
+    *("peer_entropy", "peer_share", "port_share", "recent_new_peer_share", "recent_failed_share", "pair_failed_share"),
+    *("in_failed_share_10s", "in_one_way_share_10s", "out_failed_share_10s", "out_one_way_share_10s"),
+    *("pair_flows_1m", "pair_flows_1h", "pair_answered_share", "pair_beats", "answered"),
+    *("initiated", "packets", "is_udp", "is_icmp", "port_amplifier", "port_dns", "out_dns_flows_60s"),
+    *("byte_ratio_60s", "in_bytes_10s", "in_packets_10s", "sent_packet_share", "pair_byte_ratio"),
+)
 
-
-def fit(train: Dataset, validation: Dataset) -> lgb.Booster:
-    """Fit on benign and DDoS flows."""
-    return boost(NAME, Kind.DDOS, train, validation, UNUSED)
-
-
-RECIPE: Final = Recipe(NAME, Kind.DDOS, fpr=0.001, fit=fit)
+RECIPE: Final = BoostedRecipe(
+    NAME,
+    Kind.DDOS,
+    fpr=0.001,
+    features=FEATURES,
+    monotone=dict.fromkeys(_MORE, 1) | dict.fromkeys(_LESS, -1),
+    while_under={"in_flows_10s": 30.0},
+    apparent={"in_flows_10s": 30.0, "out_flows_10s": 400.0},
+    # Floods of whole requests and slow attacks: flow by flow they are visits like any other.
+    apart=r"(?i)http|slow|hulk|goldeneye",
+)

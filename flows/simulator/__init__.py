@@ -8,6 +8,7 @@ from flows.simulator.intrusions import AuthorisedScan, Beacon, IcmpTunnel, PortS
 from flows.simulator.malware import ChatCommand, DeadCommand, LazyBeacon, MadeUpNames, PeerBot
 from flows.simulator.ready import hard_scenario, live_scenario, training_scenario
 from flows.simulator.scenario import Capture, Scenario
+from flows.simulator.servers import BusyNames, BusyService
 from flows.simulator.slow_floods import Slowloris, SlowSynFlood
 from flows.simulator.traffic import AttackFacts, SimulatedTraffic, simulate
 
@@ -17,6 +18,8 @@ __all__ = [
     "AttackFacts",
     "AuthorisedScan",
     "Beacon",
+    "BusyNames",
+    "BusyService",
     "Capture",
     "ChatCommand",
     "DeadCommand",

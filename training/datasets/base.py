@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,11 +28,23 @@ class Origin:
         names: the captures' names, by number.
         about: what a reader of figures about them must know.
         homes: each capture's home networks, comma-separated, if they are not the usual ones; "" for those.
+        drawn_from: each capture's sources, a line each: recordings that know each other's hosts or attacks have a
+            source in common. Without it each capture stands for itself.
     """
 
     names: tuple[str, ...]
     about: str
     homes: tuple[str, ...] = ()
+    drawn_from: tuple[str, ...] = ()
+
+    def sources(self, capture: int) -> frozenset[str]:
+        """What a capture's flows were drawn from."""
+        return frozenset((self.drawn_from or self.names)[capture].split("\n"))
+
+    def relatives(self, capture: int) -> tuple[int, ...]:
+        """The captures that have a source in common with this one, itself among them, ascending."""
+        own = self.sources(capture)
+        return tuple(other for other in range(len(self.names)) if own & self.sources(other))
 
     def home(self, capture: int) -> HomeNetworks:
         """The home networks of a capture."""
@@ -45,12 +57,14 @@ class Origin:
             "names": np.array(self.names, dtype=np.str_),
             "about": np.array(self.about),
             "homes": np.array(self.homes, dtype=np.str_),
+            "drawn_from": np.array(self.drawn_from, dtype=np.str_),
         }
 
     @classmethod
     def of_columns(cls, columns: Mapping[str, npt.NDArray[Any]]) -> Origin:
         """Read what :meth:`columns` gave."""
-        return cls(tuple(columns["names"].tolist()), str(columns["about"]), tuple(columns["homes"].tolist()))
+        names, homes, drawn_from = (tuple(columns[name].tolist()) for name in ("names", "homes", "drawn_from"))
+        return cls(names, str(columns["about"]), homes, drawn_from)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +133,27 @@ class Dataset:
     def of(self, *kinds: Kind) -> Dataset:
         """The flows whose truth is one of ``kinds``."""
         return self.take(np.isin(self.truth, kinds))
+
+    @classmethod
+    def concatenate(cls, sets: Sequence[Dataset]) -> Dataset:
+        """The flows of data sets, at least one, with their captures numbered through; ``about`` is the first one's."""
+        first = np.cumsum([0, *(len(data.origin.names) for data in sets)])
+        rows: dict[str, npt.NDArray[Any]] = {
+            name: np.concatenate([getattr(data, name) for data in sets]) for name in ("features", *_TRUTH_COLUMNS)
+        }
+        rows["capture"] = np.concatenate(
+            [(data.capture + start).astype(np.int16) for data, start in zip(sets, first, strict=False)]
+        )
+        origins = [data.origin for data in sets]
+        return cls(
+            **rows,
+            origin=Origin(
+                names=tuple(name for origin in origins for name in origin.names),
+                about=origins[0].about,
+                homes=tuple(home for origin in origins for home in origin.homes or [""] * len(origin.names)),
+                drawn_from=tuple(source for origin in origins for source in origin.drawn_from or origin.names),
+            ),
+        )
 
     def digest(self) -> str:
         """SHA-256, in hex, of every column and of the catalogue that the features follow."""

@@ -49,6 +49,7 @@ class Capture:
     part: npt.NDArray[np.int8]
     home: tuple[str, ...]
     dead: int  # records of the files that are no flows
+    drawn_from: tuple[str, ...] = ()
 
     @property
     def attack_only(self) -> bool:
@@ -132,6 +133,7 @@ def load_capture(spec: FileSpec, home: Sequence[str] = DEFAULT_HOME) -> Capture:
         part=parts_in_time(len(batch)),
         home=(*home, *(about.home if about else ())),
         dead=sum(len(chunk.decoded.dead) for chunk in chunks),
+        drawn_from=((about.kin if about else "") or name,),
     )
 
 
@@ -168,7 +170,10 @@ def assemble(captures: Iterable[Capture]) -> LabelledFlows:
         capture=np.concatenate([np.full(len(s.truth), i, dtype=np.int16) for i, s in enumerate(streams)]),
         part=np.concatenate([stream.part for stream in streams]),
         origin=Origin(
-            tuple(stream.name for stream in streams), ABOUT, tuple(",".join(stream.home) for stream in streams)
+            names=tuple(stream.name for stream in streams),
+            about=ABOUT,
+            homes=tuple(",".join(stream.home) for stream in streams),
+            drawn_from=tuple("\n".join(stream.drawn_from) for stream in streams),
         ),
     )
 
@@ -184,6 +189,7 @@ def overlaid(benign: Capture, attack: Capture) -> Capture:
         attack=np.concatenate([benign.attack, attack.attack])[sources],
         part=np.concatenate([benign.part, attack.part])[sources],
         dead=benign.dead + attack.dead,
+        drawn_from=benign.drawn_from + attack.drawn_from,
     )
 
 

@@ -20,6 +20,8 @@ class Known:
         name: what to call it.
         home: networks of the capture's own hosts beside the usual ones, for hosts with public addresses.
         truth: of every flow, one of :data:`flows.labels.TRUTHS`; None: its labels, or ``pairs``, tell.
+        kin: what to call it together with captures that saw the same hosts or the same attack: whoever has learned from
+            one has seen the others.
         pairs: what flows between two addresses are, either way; "" stands for any address. The rest is unlabelled.
     """
 
@@ -28,6 +30,7 @@ class Known:
     home: tuple[str, ...] = ()
     truth: str | None = None
     pairs: tuple[tuple[str, str, str], ...] = ()
+    kin: str = ""
 
 
 _RITA_BEACON: Final = (("73.54.23.243", "64.225.56.201", "malware"),)
@@ -53,8 +56,8 @@ KNOWN: Final[tuple[Known, ...]] = (
         "stratosphere-nmap",
         pairs=(("172.16.1.11", "", "anomaly"),),
     ),
-    Known("conn.2024-04-19.log", "rita-day-1", ("64.225.56.201/32",), pairs=_RITA_BEACON),
-    Known("conn.2024-04-20.log", "rita-day-2", ("64.225.56.201/32",), pairs=_RITA_BEACON),
+    Known("conn.2024-04-19.log", "rita-day-1", ("64.225.56.201/32",), pairs=_RITA_BEACON, kin="rita"),
+    Known("conn.2024-04-20.log", "rita-day-2", ("64.225.56.201/32",), pairs=_RITA_BEACON, kin="rita"),
     Known("pkt.TCP.synflood.spoofed.argus.binetflow", "syn-flood", truth="ddos"),
     Known("amp.TCP.reflection.SYNACK.argus.binetflow", "syn-ack-reflection", truth="ddos"),
     Known("amp.UDP.snmp.src161.argus.binetflow", "snmp-amplification", truth="ddos"),

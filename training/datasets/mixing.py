@@ -39,7 +39,7 @@ def lay_over(benign: FlowBatch, attack: FlowBatch, home: HomeNetworks) -> tuple[
     if not np.isfinite(ordinary).any() or not np.isfinite(hostile).any():
         raise TrainingError("captures can be laid over each other only where both tell the times of their flows")
     host, moment = _busiest(benign, ordinary, home)
-    victim = _most_frequent(key_hosts(attack, home.key_is_dst(attack)))
+    victim = most_frequent(key_hosts(attack, home.key_is_dst(attack)))
     shift = moment - float(hostile[np.isfinite(hostile)][0])
     moved = replace(
         attack,
@@ -67,12 +67,12 @@ def _busiest(batch: FlowBatch, times: Times, home: HomeNetworks) -> tuple[npt.ND
     hosts = key_hosts(batch, home.key_is_dst(batch))
     timed = np.isfinite(times)
     at_home = timed & home.contain(hosts)
-    host = _most_frequent(hosts[at_home if at_home.any() else timed])
+    host = most_frequent(hosts[at_home if at_home.any() else timed])
     rows = np.flatnonzero(timed & (hosts == host).all(axis=1))
     return host, float(times[rows[len(rows) // 2]])
 
 
-def _most_frequent(addresses: Addresses) -> npt.NDArray[np.uint64]:
+def most_frequent(addresses: Addresses) -> npt.NDArray[np.uint64]:
     distinct, counts = np.unique(addresses, axis=0, return_counts=True)
     return np.asarray(distinct[counts.argmax()], dtype=np.uint64)
 
