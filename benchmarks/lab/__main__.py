@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.lab.metering import meter, missing_programs, packets
+from benchmarks.lab.metering import METERS, meter, missing_programs, packets
 from benchmarks.lab.network import what_is_missing
 from benchmarks.lab.plan import Scenario
 from benchmarks.lab.recording import Played, record
@@ -40,8 +41,8 @@ _ABOUT = "\n".join(f"{name}: {scenario.about} ({scenario.seconds:.0f} s)" for na
 def main(names: tuple[str, ...], out: Path, seed: int) -> None:
     """Play scenarios in network namespaces of this machine, and write what real exporters say of them.
 
-    All scenarios if none is named. Needs root, and the programs of `make real-parts`. Each scenario leaves a capture and
-    labelled flow files: OUT/argus, OUT/nfdump and OUT/pmacct. Nothing leaves this machine.
+    All scenarios if none is named. Needs root, and the programs of `make real-parts`. Each scenario leaves a capture
+    and labelled flow files: OUT/argus, OUT/nfdump and OUT/pmacct. Nothing leaves this machine.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # namespaces are to be removed then, too
     try:
@@ -75,17 +76,19 @@ def _one(scenario: Scenario, out: Path, seed: int) -> None:
     finally:
         partial.unlink(missing_ok=True)
     tick(scenario.seconds)
-    click.echo(f"\n{packets(capture)} packets; the exporters read them", err=True)
-    _show(scenario, played, meter(capture, scenario.name, scenario.parts, out))
+    click.echo("\n" * sys.stderr.isatty() + f"{packets(capture)} packets, for the exporters to read", err=True)
+    with ThreadPoolExecutor() as pool:  # pmacct mostly waits
+        files = list(pool.map(lambda exporter: meter(exporter, capture, scenario, out), METERS))
+    _show(scenario, played, files)
 
 
 def _show(scenario: Scenario, played: Played, files: list[Path]) -> None:
     console = Console()
-    table = Table("label", "begun", "failed", *(f"flows: {file.parent.name}" for file in files), title=scenario.name)
+    table = Table("begun", "failed", *(file.parent.name for file in files), "label", title=f"{scenario.name}: flows")
     flows = [count(file) for file in files]
     for label in sorted(set().union(*flows) | set(played.begun)):
         acts = (str(played.begun.get(label, 0)), str(played.failed.get(label, 0)))
-        table.add_row(label, *acts, *(str(one[label]) for one in flows))
+        table.add_row(*acts, *(str(one[label]) for one in flows), label)
     console.print(table)
     for file, of in zip(files, flows, strict=True):
         truths: Counter[str] = Counter()
@@ -101,8 +104,9 @@ def count(file: Path) -> Counter[str]:
     for chunk in read_flows([parse_spec(str(file))]):
         if chunk.decoded.dead:
             letter = chunk.decoded.dead[0]
+            line = chunk.first_line + letter.index
             raise TidegateError(
-                f"{file}, line {chunk.first_line + letter.index}: {letter.error}; the exporter is a new one"
+                f"{file}, line {line}: {letter.error}; run `make real-parts` for exporters that are known"
             )
         if chunk.decoded.labels is not None:
             labels, numbers = np.unique(chunk.decoded.labels.astype(str), return_counts=True)

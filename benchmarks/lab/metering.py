@@ -15,7 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.lab.plan import Part, label_of
+from benchmarks.lab.plan import Part, Scenario, label_of
 from flows.errors import TidegateError
 from tests.support import exporters
 from tests.support.pcap import HEADER
@@ -33,26 +33,23 @@ def missing_programs() -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.split()
 
 
-def meter(capture: Path, name: str, parts: Sequence[Part], out: Path) -> list[Path]:
-    """Write the labelled flows of a capture, one file for each exporter in a folder of its name; return the files.
+def meter(exporter: str, capture: Path, scenario: Scenario, out: Path) -> Path:
+    """Write what an exporter, one of :data:`METERS`, says of a capture into a folder of its name; return the file.
 
     Raises:
-        TidegateError: an exporter fails.
+        TidegateError: the exporter fails.
     """
-    written = []
-    for exporter, (suffix, flows) in METERS.items():
-        path = out / exporter / f"lab-{name}.{suffix}.gz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="tidegate-lab-") as folder:
-            try:
-                lines = list(flows(capture, Path(folder), parts))
-            except (subprocess.SubprocessError, AssertionError) as error:
-                raise TidegateError(
-                    f"{exporter} failed on {capture}: {error}; run `make real-parts` and try again"
-                ) from error
-        path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
-        written.append(path)
-    return written
+    suffix, flows = METERS[exporter]
+    path = out / exporter / f"lab-{scenario.name}.{suffix}.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="tidegate-lab-") as folder:
+        try:
+            lines = list(flows(capture, Path(folder), scenario.parts))
+        except (subprocess.SubprocessError, AssertionError) as error:
+            why = f"{exporter} failed on {capture}: {error}; run `make real-parts` and try again"
+            raise TidegateError(why) from error
+    path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
+    return path
 
 
 def packets(capture: Path) -> int:

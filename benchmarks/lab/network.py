@@ -113,7 +113,7 @@ def network(parts: Sequence[Part]) -> Iterator[Network]:
 
 
 def _namespace(name: str, local: Sequence[str], silent: Sequence[str] = ()) -> None:
-    """Make a namespace in which every address of ``local`` is the machine's own, except those that nobody answers at."""
+    """Make a namespace whose own addresses are all of ``local``; at those of ``silent`` nobody answers."""
     _ip("netns", "add", name)
     _ip("-n", name, "link", "set", "lo", "up")
     _ip("-n", name, "tuntap", "add", "dev", DEVICE, "mode", "tun")

@@ -47,7 +47,7 @@ async def echo(client: Client) -> None:
 def checksum(data: bytes) -> int:
     """Return the Internet checksum of some bytes (RFC 1071)."""
     padded = data + bytes(len(data) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from subprocess import Popen
@@ -29,7 +28,7 @@ _TAIL_S: Final = 1.0  # for the last answers
 _TICK_S: Final = 0.5
 _LOG_BYTES: Final = 2000
 
-Running = dict[str, tuple["Popen[bytes]", Path]]
+Running = dict[str, tuple[Popen[bytes], Path]]
 
 
 class Played(msgspec.Struct):
@@ -52,13 +51,15 @@ def record(scenario: Scenario, capture: Path, seed: int, tick: Callable[[float],
         begin = time.time() + _LEAD_S
         clients: Running = {}
         for path, namespace in enumerate(lab.clients):
-            task = msgspec.json.encode(asdict(Task(scenario, path, seed, begin)))
+            task = msgspec.json.encode(Task(scenario, path, seed, begin))
             log = folder / f"clients-{PATHS[path].name}.log"
             clients[log.stem] = lab.start(namespace, _module("clients"), log, task), log
         _wait(kept, clients, begin, scenario.seconds, tick)
         time.sleep(_TAIL_S)
         _still(kept)
-        return _sum([msgspec.json.decode(log.read_bytes(), type=Played) for _, log in clients.values()])
+        return _sum(
+            [msgspec.json.decode(log.read_bytes().splitlines()[-1], type=Played) for _, log in clients.values()]
+        )
 
 
 def _start_servers(lab: Network, folder: Path, scenario: Scenario, capture: Path, seed: int) -> Running:

@@ -36,6 +36,7 @@ _IFF_TUN_NO_PI: Final = 0x1001
 _ETHERNET: Final = b"\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02\x08\x00"
 _FILE_HEADER: Final = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, SNAP + len(_ETHERNET), 1)
 _RECEIVE: Final = 65536
+_NAP_S: Final = 0.2  # it looks so often whether it is to end
 _BURST: Final = 64  # packets read from one device before the others have their turn
 
 
@@ -73,16 +74,21 @@ class Relay:
         self._down = [Line(path, rng) for path in PATHS]
         self._waiting: list[tuple[float, int, int, bytes]] = []  # when, in which order, to whom, what
         self._order = 0
+        self._over = False
         capture.write(_FILE_HEADER)
 
+    def stop(self) -> None:
+        """Let :meth:`run` return soon."""
+        self._over = True
+
     def run(self, seconds: float) -> None:
-        """Carry packets for so long, or until the process is asked to end."""
+        """Carry packets for so long, or until it is stopped."""
         poll = select.poll()
         for tun in (self._servers, *self._clients):
             poll.register(tun, select.POLLIN)
         end = time.monotonic() + seconds
-        while (now := time.monotonic()) < end:
-            wait = min(self._waiting[0][0], end) - now if self._waiting else 0.2
+        while not self._over and (now := time.monotonic()) < end:
+            wait = min(self._waiting[0][0] - now if self._waiting else _NAP_S, _NAP_S)
             for tun, _ in poll.poll(max(wait, 0.0) * 1e3):
                 self._read(tun)
             self._hand_over()
@@ -126,9 +132,9 @@ class Relay:
 
 def main(capture: str, seed: str, seconds: str, servers: str, *clients: str) -> None:
     """Run until asked to end (SIGTERM)."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Path(capture).open("wb") as file:
         relay = Relay(open_tun(servers), [open_tun(name) for name in clients], file, Random(seed))  # noqa: S311  (dice)
+        signal.signal(signal.SIGTERM, lambda *_: relay.stop())
         print(READY, flush=True)  # noqa: T201  (whoever started this reads it)
         relay.run(float(seconds))
 

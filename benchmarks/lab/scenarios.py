@@ -23,6 +23,7 @@ def everyday(seconds: float) -> tuple[Part, ...]:
     )
 
 
+_UDP_WAVES: Final = ((6.0, 12.0), (23.0, 29.0))
 _SYN_WAVES: Final = ((8.0, 11.0), (21.0, 24.0), (34.0, 37.0))
 
 
@@ -70,7 +71,7 @@ SCENARIOS: Final = {
                 *everyday(45.0),
                 Part("syn", "DDoS-SYN-flood", 16, 2048, _SYN_WAVES, arrivals=1100.0, silent=True),
                 Part("syn", "DDoS-SYN-flood-reset", 24, 2048, _later(_SYN_WAVES, 4), arrivals=1100.0),
-                Part("syn_to_closed_port", "DDoS-SYN-flood-closed-port", 32, 2048, _later(_SYN_WAVES, 8), arrivals=1100.0),
+                Part("syn_to_closed_port", "DDoS-SYN-flood-closed", 32, 2048, _later(_SYN_WAVES, 8), arrivals=1100.0),
             ),
         ),
         Scenario(
@@ -79,8 +80,8 @@ SCENARIOS: Final = {
             40.0,
             (
                 *everyday(40.0),
-                Part("datagram_to_closed_port", "DDoS-UDP-flood", 16, 2048, ((6.0, 12.0), (23.0, 29.0)), arrivals=1200.0),
-                Part("echo", "DDoS-ICMP-flood", 24, 2048, ((14.0, 20.0), (31.0, 37.0)), arrivals=1200.0),
+                Part("datagram_to_closed_port", "DDoS-UDP-flood", 16, 2048, _UDP_WAVES, arrivals=1200.0),
+                Part("echo", "DDoS-ICMP-flood", 24, 2048, _later(_UDP_WAVES, 8), arrivals=1200.0),
             ),
         ),
     )

@@ -13,6 +13,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 
 from benchmarks.lab.plan import BACKUP, DNS, MAIL, NTP, SHELL
@@ -76,10 +77,10 @@ async def main() -> None:
     """Serve until the process is ended."""
     loop = asyncio.get_running_loop()
     for address, port, answer in ((DNS, 53, answer_name), (NTP, 123, answer_time)):
-        await loop.create_datagram_endpoint(lambda answer=answer: Answering(answer), local_addr=(address, port))
+        await loop.create_datagram_endpoint(partial(Answering, answer), local_addr=(address, port))
     for (address, port), greeting in DIALOGUES.items():
         await asyncio.start_server(
-            lambda reader, writer, greeting=greeting: converse(reader, writer, greeting),
+            partial(converse, greeting=greeting),
             address,
             port,
             limit=1 << 17,
