@@ -13,9 +13,9 @@ Act = Callable[[Client], Awaitable[None]]
 ACTS: Final[Mapping[str, Act]] = {
     act.__name__: act
     for act in (
-        *(web.browse, web.write_form, web.read_slowly, web.check_health),
+        *(web.browse, web.write_form, web.read_slowly, web.check_health, web.ask_anew, web.ask_on),
         *(services.resolve, services.synchronise, services.work_in_a_shell, services.send_mail, services.back_up),
-        *(attacks.flood, attacks.flood_kept, attacks.slow_headers, attacks.slow_body),
+        *(attacks.slow_headers, attacks.slow_body),
         *(packets.syn, packets.syn_to_closed_port, packets.datagram_to_closed_port, packets.echo),
     )
 }

@@ -1,4 +1,4 @@
-"""What attackers of the web site do over connections that they really make."""
+"""What slow attackers of the web site do."""
 
 from __future__ import annotations
 
@@ -8,31 +8,10 @@ from typing import Final
 
 from benchmarks.lab.client import Client, connected
 from benchmarks.lab.plan import WEB
-from benchmarks.lab.site import PAGES
-from benchmarks.lab.web import PORT, get, request
+from benchmarks.lab.web import PORT, request
 
 CONNECTIONS: Final = 5  # that a slow attacker holds at once
 _CLAIMED_BYTES: Final = 100_000
-
-
-async def flood(client: Client) -> None:
-    """Ask for page after page, each over a connection of its own."""
-    while client.left_s > 0:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            async with connected(client, WEB, PORT) as streams:
-                await get(client, streams, f"/page-{client.rng.randrange(PAGES)}")
-        await client.breathe()
-
-
-async def flood_kept(client: Client) -> None:
-    """Ask for page after page over one connection, and over the next when the server has had enough of it."""
-    while client.left_s > 0:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            async with connected(client, WEB, PORT) as streams:
-                while client.left_s > 0:
-                    await get(client, streams, f"/page-{client.rng.randrange(PAGES)}")
-                    await client.breathe()
-        await client.breathe()
 
 
 async def slow_headers(client: Client) -> None:

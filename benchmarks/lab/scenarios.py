@@ -20,6 +20,8 @@ def everyday(seconds: float) -> tuple[Part, ...]:
         Part("send_mail", "Benign-mail", 7, 20, all_the_time, arrivals=0.4),
         Part("check_health", "Benign-health-check", 8, 1, all_the_time),
         Part("back_up", "Benign-backup", 9, 1, ((seconds * 0.3, seconds),)),
+        Part("ask_on", "Benign-crawler", 10, 1, ((seconds * 0.1, seconds * 0.8),), pace=3.0),
+        Part("ask_anew", "Benign-API-client", 11, 5, all_the_time, pace=0.4),
     )
 
 
@@ -40,7 +42,7 @@ SCENARIOS: Final = {
             100.0,
             (
                 *everyday(100.0),
-                Part("browse", "Benign-flash-crowd", 12, 240, ((50.0, 85.0),), arrivals=10.0),
+                Part("browse", "Benign-flash-crowd", 16, 240, ((50.0, 85.0),), arrivals=10.0),
             ),
         ),
         Scenario(
@@ -49,8 +51,8 @@ SCENARIOS: Final = {
             60.0,
             (
                 *everyday(60.0),
-                Part("flood", "DDoS-HTTP-flood", 1, 40, ((8.0, 22.0), (36.0, 50.0)), pace=1.5),
-                Part("flood_kept", "DDoS-HTTP-flood-kept-alive", 2, 40, ((15.0, 29.0), (43.0, 57.0)), pace=2.5),
+                Part("ask_anew", "DDoS-HTTP-flood", 1, 40, ((8.0, 22.0), (36.0, 50.0)), pace=1.5),
+                Part("ask_on", "DDoS-HTTP-flood-kept-alive", 2, 40, ((15.0, 29.0), (43.0, 57.0)), pace=2.5),
             ),
         ),
         Scenario(

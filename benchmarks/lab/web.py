@@ -1,8 +1,9 @@
-"""What visitors of the web site do."""
+"""What visitors of the web site do; two of these acts make a flood where many do them fast."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from random import Random
 from typing import Final
 
@@ -92,6 +93,26 @@ async def read_slowly(client: Client) -> None:
         pause_s = client.rng.uniform(0.1, 0.4)
         while client.left_s > 0 and await streams[0].read(_SLOW_BYTES):
             await asyncio.sleep(pause_s)
+
+
+async def ask_anew(client: Client) -> None:
+    """Ask for page after page, each over a connection of its own: a program's client, or a flood, by its pace."""
+    while client.left_s > 0:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            async with connected(client, WEB, PORT) as streams:
+                await get(client, streams, f"/page-{client.rng.randrange(PAGES)}")
+        await client.breathe()
+
+
+async def ask_on(client: Client) -> None:
+    """Ask for page after page over one connection, and over the next when the server has had enough: as crawlers do."""
+    while client.left_s > 0:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            async with connected(client, WEB, PORT) as streams:
+                while client.left_s > 0:
+                    await get(client, streams, f"/page-{client.rng.randrange(PAGES)}")
+                    await client.breathe()
+        await client.breathe()
 
 
 async def check_health(client: Client) -> None:

@@ -44,7 +44,7 @@ def test_nobody_knows_what_a_flow_between_strangers_is(stranger: str) -> None:
 
 
 def test_the_halves_of_the_address_space_are_not_mixed_up() -> None:
-    visitor, attacker = Part("browse", "Benign-web", 1, 9, ()), Part("flood", "DDoS", 1, 9, ())
+    visitor, attacker = Part("browse", "Benign-web", 1, 9, ()), Part("ask_anew", "DDoS", 1, 9, ())
     assert label_of((visitor.address(0, 0), WEB), [attacker]) == "Unknown"
     assert label_of((attacker.address(0, 0), WEB), [visitor]) == "Unknown"
     assert label_of((attacker.address(0, 0), WEB), [visitor, attacker]) == "DDoS"

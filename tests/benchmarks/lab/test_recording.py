@@ -36,7 +36,7 @@ MINIATURE: Final = Scenario(
         Part("resolve", "Benign-DNS", 4, 4, ALL, arrivals=20.0),
         Part("send_mail", "Benign-mail", 7, 4, ALL, arrivals=4.0),
         Part("check_health", "Benign-health-check", 8, 1, ALL),
-        Part("flood", "DDoS-HTTP-flood", 1, 4, ((0.0, 1.5),), pace=5.0),
+        Part("ask_anew", "DDoS-HTTP-flood", 1, 4, ((0.0, 1.5),), pace=5.0),
         Part("syn", "DDoS-SYN-flood", 16, 300, ((0.5, 1.0),), arrivals=200.0, silent=True),
         Part("syn", "DDoS-SYN-flood-reset", 24, 300, ((0.5, 1.0),), arrivals=200.0),
         Part("syn_to_closed_port", "DDoS-SYN-flood-closed", 32, 300, ((0.5, 1.0),), arrivals=200.0),
