@@ -24,6 +24,7 @@ from tests.support.pmacct import pmacctd
 PROGRAMS: Final = ("argus", "ra", "nfpcapd", "nfdump", "pmacctd", "nginx")
 
 _SADDR, _DADDR = "SrcAddr", "DstAddr"
+_SAID_BYTES: Final = 300
 
 
 def missing_programs() -> list[str]:
@@ -45,9 +46,12 @@ def meter(exporter: str, capture: Path, scenario: Scenario, out: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="tidegate-lab-") as folder:
         try:
             lines = list(flows(capture, Path(folder), scenario.parts))
-        except (subprocess.SubprocessError, AssertionError) as error:
-            why = f"{exporter} failed on {capture}: {error}; run `make real-parts` and try again"
-            raise TidegateError(why) from error
+        except (subprocess.SubprocessError, AssertionError) as error:  # pmacct's support asserts what its log must say
+            said = getattr(error, "stderr", None) or str(error).encode()
+            why = said[-_SAID_BYTES:].decode(errors="replace").strip()
+            raise TidegateError(
+                f"{exporter} failed on {capture}: {why}; run `make real-parts` and try again"
+            ) from error
     path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
     return path
 

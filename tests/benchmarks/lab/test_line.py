@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from random import Random
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.lab.line import QUEUE_S, Line
-from benchmarks.lab.plan import PATHS, Path
+from benchmarks.lab.plan import BLOCKS, PATHS, Part, Path
+from benchmarks.lab.relay import path_of
 
 PACKETS = st.lists(st.tuples(st.floats(0.0, 0.05), st.integers(28, 1500)), min_size=1, max_size=200)
 
@@ -25,6 +27,18 @@ def test_packets_keep_their_order_and_their_delay(sent: list[tuple[float, int]],
             assert at_s >= last_s
             assert path.delay_s <= at_s - now_s <= most_s + 1e-9
             last_s = at_s
+
+
+@given(st.booleans(), st.integers(0, len(PATHS) - 1), st.integers(0, BLOCKS - 1), st.integers(0, 255))
+def test_a_packet_for_a_client_takes_its_path(attacks: bool, path: int, block: int, number: int) -> None:
+    part = Part("browse", "DDoS" if attacks else "Benign", block, 256, ())
+    destination = socket.inet_aton(part.address(path, number))
+    assert path_of(b"\x45" + bytes(15) + destination) == path
+
+
+@pytest.mark.parametrize("destination", ["10.77.1.10", "198.20.0.1", "198.18.192.1", "224.0.0.1"])
+def test_a_packet_for_nobody_takes_none(destination: str) -> None:
+    assert path_of(b"\x45" + bytes(15) + socket.inet_aton(destination)) is None
 
 
 def test_a_burst_leaves_at_the_rate_and_what_the_queue_cannot_hold_is_lost() -> None:

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 
 from benchmarks.lab.metering import METERS, meter, missing_programs, packets
-from benchmarks.lab.network import PREFIX, what_is_missing
+from benchmarks.lab.network import PREFIX, network, what_is_missing
 from benchmarks.lab.plan import WEB, Part, Scenario
 from benchmarks.lab.recording import Played, record
 from flows.addresses import address_texts
 from flows.batch import FlowBatch, State
+from flows.errors import TidegateError
 from flows.files import parse_spec, read_flows
 from flows.labels import truth_of
 from tests.support.real import REPOSITORY, missing
@@ -151,9 +152,30 @@ def test_visits_carry_pages(argus: Metered) -> None:
 
 def test_nothing_is_left_behind_when_a_part_of_the_lab_fails(lab: None, tmp_path: Path) -> None:  # noqa: ARG001  (must be there)
     broken = Scenario("broken", "", 1.0, (Part("sleep-walk", "Benign", 1, 1, ALL),))
-    with pytest.raises(Exception, match=r"the lab's clients-\w+ ended with code 1, and said: (.|\n)*sleep-walk"):
+    with pytest.raises(TidegateError, match=r"the lab's clients-\w+ ended with code 1, and said: (.|\n)*sleep-walk"):
         record(broken, tmp_path / "broken.pcap", 1, lambda _: None)
     assert not [name for name in namespaces() if name.startswith(f"{PREFIX}{os.getpid()}-")]
+
+
+def test_what_a_killed_lab_left_is_removed_by_the_next_one(lab: None) -> None:  # noqa: ARG001  (must be there)
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    left = f"{PREFIX}{process.pid}-servers"
+    subprocess.run(["ip", "netns", "add", left], check=True)
+    with network(()) as made:
+        assert made.servers in namespaces()
+        assert left not in namespaces()
+    assert made.servers not in namespaces()
+
+
+@pytest.mark.usefixtures("flow_exporters")
+@pytest.mark.parametrize("exporter", ["argus", "nfdump"])
+def test_an_exporter_that_fails_is_named(tmp_path: Path, exporter: str) -> None:
+    capture = tmp_path / "none.pcap"
+    capture.write_bytes(b"no capture")
+    with pytest.raises(TidegateError, match=f"{exporter} failed on .*none.pcap: .*; run `make real-parts`"):
+        meter(exporter, capture, MINIATURE, tmp_path)
+    assert not list(tmp_path.rglob("*.gz"))
 
 
 @pytest.mark.long
