@@ -173,7 +173,7 @@ def test_what_a_killed_lab_left_is_removed_by_the_next_one(lab: None) -> None:  
 def test_an_exporter_that_fails_is_named(tmp_path: Path, exporter: str) -> None:
     capture = tmp_path / "none.pcap"
     capture.write_bytes(b"no capture")
-    with pytest.raises(TidegateError, match=f"{exporter} failed on .*none.pcap: .*; run `make real-parts`"):
+    with pytest.raises(TidegateError, match=f"(?s){exporter} failed on .*none.pcap: .*; run `make real-parts`"):
         meter(exporter, capture, MINIATURE, tmp_path)
     assert not list(tmp_path.rglob("*.gz"))
 
