@@ -1,4 +1,4 @@
-"""A capture through the exporters, and what each flow is written beside it where the format has its label.
+"""A capture through the exporters, and each flow's label beside it, where the format has one.
 
 Argus has a column for it; nfdump and pmacct have a key.
 """
