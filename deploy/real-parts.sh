@@ -98,7 +98,8 @@ promtool() {
 
 exporters_run() {
     local command out
-    for command in "pmacctd -V" "nfacctd -V" "softflowd -h" "nfdump -V" "nfcapd -V" "nfpcapd -V" "argus -h" "ra -h"; do
+    for command in "pmacctd -V" "nfacctd -V" "softflowd -h" "nfdump -V" "nfcapd -V" "nfpcapd -V" "argus -h" "ra -h" \
+        "nginx -V"; do
         # Two of them exit with an error when asked this. A library that is missing is told instead of a version.
         # shellcheck disable=SC2086  # the program and its option
         out=$(TIDEGATE_EXPORTERS=$1 deploy/exporters/run.sh $command 2>&1 </dev/null) || true
@@ -113,18 +114,19 @@ fetch_exporters() {
     rm -rf "$1"
     mkdir -p "$1/packages/partial"
     apt-get install --download-only -y -qq --no-install-recommends -o Dir::Cache::archives="$1/packages" \
-        -o APT::Sandbox::User=root -o Debug::NoLocking=1 pmacct softflowd nfdump argus-server argus-client </dev/null
+        -o APT::Sandbox::User=root -o Debug::NoLocking=1 \
+        pmacct softflowd nfdump argus-server argus-client nginx </dev/null
 }
 
-# Unpacked and not installed: Debian's packages would start daemons. With them come the libraries that this machine
-# lacks. It needs no root where apt's lists are fresh.
+# And nginx, which the lab visits. Unpacked and not installed: Debian's packages would start daemons. With them come the
+# libraries that this machine lacks. It needs no root where apt's lists are fresh.
 exporters() {
     local folder=$PWD/var/exporters fresh=$PWD/var/exporters.partial package fault
     if [ -d "$folder" ] && exporters_run "$folder" >/dev/null; then
-        say "the flow exporters are here"
+        say "the flow exporters and nginx are here"
         return
     fi
-    say "unpacking the flow exporters pmacct, softflowd, nfdump and argus (8 MB)"
+    say "unpacking the flow exporters pmacct, softflowd, nfdump and argus, and nginx (9 MB)"
     if ! fetch_exporters "$fresh" >/dev/null 2>&1; then
         apt_update
         fetch_exporters "$fresh" >/dev/null
@@ -136,7 +138,7 @@ exporters() {
     done
     rm -rf "$fresh/packages"
     if ! fault=$(exporters_run "$fresh"); then
-        say "an exporter does not run: $fault" >&2
+        say "an exporter, or nginx, does not run: $fault" >&2
         exit 1
     fi
     rm -rf "$folder"

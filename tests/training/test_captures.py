@@ -10,6 +10,7 @@ import pytest
 from detection.verdict import Kind
 from flows.errors import UsageError
 from flows.files import FileSpec
+from tests.support import argus
 from tests.support.zeek import header, tsv
 from training.datasets import NO_TRUTH, load_captures, measured
 from training.datasets.captures import assemble, find_captures, load_capture
@@ -88,6 +89,18 @@ def test_a_labelled_pair_is_labelled_both_ways_and_nothing_else_is(tmp_path: Pat
     capture = load_capture(FileSpec(write(tmp_path / RITA, *rows, labels=False)))
     assert capture.truth.tolist() == [Kind.MALWARE, Kind.MALWARE, NO_TRUTH]
     assert capture.attack.tolist() == ["rita-day-1", "rita-day-1", ""]
+
+
+def test_recordings_of_the_lab_are_found_and_tell_their_truth_by_label(tmp_path: Path) -> None:
+    clients = (("198.18.1.7", "Benign-web"), ("198.19.1.7", "DDoS-HTTP-flood"), ("198.20.1.7", "Unknown"))
+    rows = [argus.row(SrcAddr=client, DstAddr="10.77.1.10", Label=label) for client, label in clients]
+    path = tmp_path / "argus" / "lab-http-flood.binetflow"
+    path.parent.mkdir()
+    path.write_bytes(b"\n".join([argus.header(), *rows, b""]))
+    assert find_captures([str(tmp_path)]) == [FileSpec(path)]
+    capture = load_capture(FileSpec(path))
+    assert capture.name == "lab-http-flood-argus"
+    assert capture.truth.tolist() == [Kind.BENIGN, Kind.DDOS, NO_TRUTH]
 
 
 def test_an_attack_is_laid_over_ordinary_life_and_both_keep_their_truth(mixed: Path, flood: Path) -> None:

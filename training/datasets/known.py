@@ -33,6 +33,13 @@ class Known:
     kin: str = ""
 
 
+# Recorded by benchmarks/lab, of which each exporter's file has labels: one traffic, whoever tells of it.
+_LAB: Final = tuple(
+    Known(f"lab-{scenario}.{suffix}", f"lab-{scenario}-{exporter}")
+    for scenario in ("benign", "http-flood", "slow", "syn-flood", "udp-icmp-flood")
+    for exporter, suffix in (("argus", "binetflow"), ("nfdump", "nfdump.json"), ("pmacct", "pmacct.json"))
+)
+
 _RITA_BEACON: Final = (("73.54.23.243", "64.225.56.201", "malware"),)
 
 # IoT-23: Garcia, Parmisano, Erquiaga 2020. CTU and Stratosphere: the Malware Capture Facility Project, CTU-50,
@@ -62,6 +69,7 @@ KNOWN: Final[tuple[Known, ...]] = (
     Known("amp.TCP.reflection.SYNACK.argus.binetflow", "syn-ack-reflection", truth="ddos"),
     Known("amp.UDP.snmp.src161.argus.binetflow", "snmp-amplification", truth="ddos"),
     Known("amp.dns.RRSIG.fragmented.argus.binetflow", "dns-amplification", truth="ddos"),
+    *_LAB,
 )
 
 
