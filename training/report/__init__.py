@@ -1,0 +1,5 @@
+"""What an evaluation says: a JSON document, tables for a terminal, and a page with plots."""
+
+from training.report.terminal import CANNOT_BE_TOLD, document, print_tables
+
+__all__ = ["CANNOT_BE_TOLD", "document", "print_tables"]
