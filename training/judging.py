@@ -22,7 +22,6 @@ from training.evaluation import Evaluation, Outcomes, judge, ranking, strongest_
 from training.hosts import DAY_S, Address, AttackedHosts, TrafficClock, Wait, distinct
 from training.streams import LabelledChunk
 
-
 Watch: TypeAlias = Callable[[LabelledChunk, Features], None]  # is shown each chunk and its features, float32[n, 120]
 
 
