@@ -129,6 +129,7 @@ def histograms(found: Scored) -> Picture | None:
             panel.axvline(float(logit(scorer.threshold)), color=BLACK, linewidth=1.0, linestyle="--", label="threshold")
         style(panel, scorer.name, "probability (log-odds scale)", "flows (log)")
         panel.set_yscale("symlog", linthresh=1.0)
+        panel.set_ylim(0.0, 50.0 * max(len(score), 1))  # the legend stands above the bars
         panel.set_xticks(logit(np.array(_TICKS)), [f"{tick:g}" for tick in _TICKS], rotation=90)
         legend(panel, loc="upper center")
     about = (

@@ -41,7 +41,7 @@ class Section:
 def page(contents: Contents) -> str:
     """Lay a page out; the same contents always give the same page."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, finalize=_printable
     )
     environment.filters["base64"] = lambda data: base64.b64encode(data).decode()
     return environment.get_template("page.html").render(
@@ -70,6 +70,13 @@ def _sections(contents: Contents) -> Iterator[Section]:
         yield Section("Drift", tuple(drift_maps(contents)), (tables.drift_table(contents),))
     if contents.ablation is not None:
         yield Section("Ablation", tables=(tables.ablation_table(contents.ablation),))
+
+
+def _printable(value: object) -> object:
+    """Text without what would drive the reader's view, such as a mark that turns the line round; markup as it is."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return "".join(char if char.isprintable() else "?" for char in value)
 
 
 def _drawn(*pictures: Picture | None) -> tuple[Picture, ...]:

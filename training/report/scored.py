@@ -138,7 +138,7 @@ def scored(
         outcomes.labels,
         outcomes.capture,
         tuple(captures),
-        (*models, verdict, *engines),
+        (verdict, *models, *engines),
     )
 
 

@@ -58,7 +58,7 @@ def share(value: float | None, interval: Interval | None = None, *, told: bool =
     """A share or an area; ``told`` says in words that there is no interval."""
     if value is None:
         return Cell(NOTHING)
-    between = f"{_short(interval[0])} to {_short(interval[1])}" if interval else CANNOT_BE_TOLD if told else ""
+    between = f"{interval[0]:.3g} to {interval[1]:.3g}" if interval else CANNOT_BE_TOLD if told else ""
     return Cell(_short(value), value, between)
 
 
@@ -78,7 +78,7 @@ def _short(value: float) -> str:
 
 
 _MEASURES: Final = (
-    *("flows", "attacks", "threshold", "recall", "false-positive rate", "its 95 % upper bound", "precision"),
+    *("flows", "attacks", "threshold", "recall", "false-positive rate", "upper bound of it", "precision"),
     *("ROC area", "PR area", "calibration error", "abstained"),
 )
 
