@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -38,7 +39,7 @@ class Picture:
 
 def panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     """A figure with so many panels beside each other, ``height`` inches high."""
-    figure = Figure(figsize=(_WIDTH_IN, height), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(_WIDTH_IN, height), dpi=_DPI, layout="tight")
     FigureCanvasAgg(figure)
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
@@ -58,6 +59,12 @@ def style(axes: Axes, title: str, across: str, up: str) -> None:
     axes.tick_params(labelsize=8)
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def log_ticks(axis: Axis, lowest: int, highest: int) -> None:
+    """Ticks at powers of ten alone: those between them take longer to draw than all the rest."""
+    axis.set_ticks([10.0**power for power in range(lowest, highest + 1)])
+    axis.set_ticks([], minor=True)
 
 
 def named_ticks(axes: Axes, names: Sequence[str]) -> None:

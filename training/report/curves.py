@@ -11,7 +11,19 @@ from matplotlib.axes import Axes
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from detection.verdict import THREATS, Kind, logit
-from training.report.canvas import BLACK, BLUE, COLOURS, MARKERS, ORANGE, Picture, finished, legend, panels, style
+from training.report.canvas import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    MARKERS,
+    ORANGE,
+    Picture,
+    finished,
+    legend,
+    log_ticks,
+    panels,
+    style,
+)
 from training.report.scored import Family, Scored, Scorer
 
 Floats = npt.NDArray[np.float64]
@@ -64,6 +76,7 @@ def _curve(found: Scored, title: str, scorers: list[Scorer]) -> Picture:
     style(logarithmic, f"{title}: ROC, small rates", "false-positive rate (log; left edge: fewer)", "recall")
     logarithmic.set_xscale("log")
     logarithmic.set_xlim(_LEAST_RATE, 1.0)
+    log_ticks(logarithmic.xaxis, -4, 0)
     style(precise, f"{title}: precision and recall", "recall (share of attack flows)", "precision")
     for axes in (linear, logarithmic, precise):
         axes.set_ylim(-0.02, 1.02)
@@ -130,6 +143,7 @@ def histograms(found: Scored) -> Picture | None:
         style(panel, scorer.name, "probability (log-odds scale)", "flows (log)")
         panel.set_yscale("symlog", linthresh=1.0)
         panel.set_ylim(0.0, 50.0 * max(len(score), 1))  # the legend stands above the bars
+        log_ticks(panel.yaxis, 0, int(np.log10(max(len(score), 1))))
         panel.set_xticks(logit(np.array(_TICKS)), [f"{tick:g}" for tick in _TICKS], rotation=90)
         legend(panel, loc="upper center")
     about = (

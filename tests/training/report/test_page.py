@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from model_registry.registry import Registry
-from tests.support.command import tidegate_command
 from tests.support.evaluating import figures, labelled_flows, run, write
 from tests.support.pages import Page, read_page
 from tests.support.real import REPOSITORY
@@ -164,20 +163,10 @@ def test_a_page_that_cannot_be_written_is_refused_before_anything_is_read(regist
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_plots_are_loaded_only_for_a_page() -> None:
     program = "import sys, training.cli, training.report; print({'matplotlib', 'jinja2'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "set()\n"
-
-
-def test_a_file_of_an_infected_host_has_a_page_without_figures_of_flows(registry: Registry, tmp_path: Path) -> None:
-    file = write(tmp_path / "infected.ndjson", labelled_flows((9, "malware", "")))
-    code, _, err = tidegate_command(
-        *("evaluate", "--registry", registry.path, f"malware:{file}", "--report", tmp_path / "page.html")
-    )
-    assert (code, err) == (0, "")
-    page = read_page((tmp_path / "page.html").read_text(encoding="utf-8"))
-    assert page.values["infected.ndjson"]["10.0.0.1"][1] == 1
-    assert page.values["The verdict, and each engine alone"]["final verdict"][0] == 0
