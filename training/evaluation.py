@@ -92,7 +92,7 @@ class Outcomes:
         probabilities: per model float64[n], its calibrated probability.
         labels: the labels; the flows of "" have none.
         capture: int[n], which capture the flow is from, in arrival order; without it models get no intervals.
-        engines: per engine float64[n], its strongest vote for any threat, in log-odds.
+        engines: per engine float[n], its strongest vote for any threat, in log-odds.
     """
 
     truth: npt.NDArray[np.int8]
@@ -102,7 +102,7 @@ class Outcomes:
     probabilities: Mapping[str, Floats]
     labels: tuple[str, ...]
     capture: npt.NDArray[np.integer[Any]] | None = None
-    engines: Mapping[str, Floats] = field(default_factory=dict)
+    engines: Mapping[str, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
 
 
 def evaluate(detector: Detector, threats: dict[str, Kind], thresholds: dict[str, float], data: Dataset) -> Evaluation:

@@ -140,10 +140,7 @@ class _Rows:
             probabilities={name: np.concatenate([np.empty(0), *kept]) for name, kept in self.probabilities.items()},
             labels=tuple(self.places),
             capture=np.concatenate([np.empty(0, np.int32), *self.capture]),
-            engines={
-                name: np.concatenate([np.empty(0, np.float32), *kept]).astype(np.float64)
-                for name, kept in self.engines.items()
-            },
+            engines={name: np.concatenate([np.empty(0, np.float32), *kept]) for name, kept in self.engines.items()},
         )
 
 

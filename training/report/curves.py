@@ -61,7 +61,7 @@ def _curve(found: Scored, title: str, scorers: list[Scorer]) -> Picture:
         dash = "--" if scorer.family is Family.BASELINE else "-"
         line: dict[str, Any] = {"color": colour, "linestyle": dash, "linewidth": 1.5}
         mark: dict[str, Any] = {"color": colour, "marker": MARKERS[place % len(MARKERS)], "markersize": 8}
-        mark |= {"linestyle": "none", "markeredgecolor": "white"}
+        mark |= {"linestyle": "none", "markeredgecolor": "white", "clip_on": False, "zorder": 4}
         alarms, hits, _ = roc_curve(positive, score)
         precision, recall, _ = precision_recall_curve(positive, score)
         alarms, hits, precision, recall = (_thinned(values) for values in (alarms, hits, precision, recall))
@@ -84,7 +84,7 @@ def _curve(found: Scored, title: str, scorers: list[Scorer]) -> Picture:
     legend(precise, loc="lower left", title="PR area", title_fontsize=8)
     about = (
         f"ROC and precision-recall curves of {', '.join(one.name for one in scorers)}, all captures pooled. The marks "
-        "are the operating points: with thresholds of their own for each capture they lie beside the curve."
+        "are the operating points; one that does not come from one threshold lies beside its curve."
     )
     return finished(figure, f"{title}: ROC, precision and recall", about)
 
