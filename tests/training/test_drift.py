@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.models import random_rows
@@ -37,6 +37,7 @@ def test_the_index_is_never_negative_and_the_same_both_ways(one: list[int], othe
     assert there == pytest.approx(float(back))
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_the_training_rows_themselves_are_binned_as_the_profile_has_them(seed: int) -> None:
     rows = random_rows(seed, 40)  # with NaN and infinities
