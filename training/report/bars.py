@@ -18,7 +18,6 @@ from training.report.tables import LabelRecall
 MOST_ATTACKS: Final = 16
 TOP_DRIFT: Final = 12
 TOP_GAIN: Final = 12
-_WORST: Final = 2.0  # of an index: all beyond is one colour
 
 
 def recall_bars(found: Scored, recalls: Sequence[LabelRecall]) -> Picture | None:
@@ -29,7 +28,7 @@ def recall_bars(found: Scored, recalls: Sequence[LabelRecall]) -> Picture | None
     if not attacks:
         return None
     most = max(sum(name in one.shares for name in shown) for one in attacks)
-    figure, (axes,) = panels(1, 1.2 + 0.16 * (most + 1.5) * len(attacks))
+    figure, (axes,) = panels(1, 1.4 + 0.1 * (most + 1.5) * len(attacks))
     thick = 1.0 / (most + 1.2)
     named = set()
     for place, one in enumerate(attacks):
@@ -92,10 +91,11 @@ def _drift_map(name: str, index: np.ndarray[tuple[int, ...], np.dtype[np.float64
     top = used[np.argsort(-np.median(index[:, used], axis=0), kind="stable")[:TOP_DRIFT]]
     figure, (axes,) = panels(1, 1.9 + 0.26 * len(contents.drift_of))
     shown = index[:, top]
-    image = axes.imshow(np.minimum(shown, _WORST), cmap=SHADES, vmin=0.0, vmax=_WORST, aspect="auto")
+    largest = max(float(shown.max(initial=0.0)), LARGE)
+    image = axes.imshow(shown, cmap=SHADES, vmin=0.0, vmax=largest, aspect="auto")
     for row, column in np.ndindex(*shown.shape):
         value = shown[row, column]
-        colour = "white" if value < _WORST / 2 else "black"
+        colour = "white" if value < largest / 2 else "black"
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7.5, color=colour)
     style(axes, f"{name}: drift of its features", "", "")
     axes.grid(visible=False)

@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 BLACK: Final = "#000000"
 BLUE: Final = "#0072B2"
 ORANGE: Final = "#D55E00"
-COLOURS: Final = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", BLACK)
-MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
+COLOURS: Final = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", BLACK, "#999999")
+MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 SHADES: Final = "cividis"
 
 _WIDTH_IN: Final = 12.0

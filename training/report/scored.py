@@ -44,7 +44,7 @@ class Scorer:
         finds: what it is there to find; its rows are benign flows and flows of these kinds.
         score: float64[n] from 0 to 1, by which it ranks.
         flagged: bool[n], what it raises an alarm on.
-        threshold: the least score that is flagged; None without any, or with several (captures decided by several).
+        thresholds: per capture the least score that is flagged; None where it is not flagged by its score.
         calibrated: whether the score is meant as a probability.
         abstained: bool[n], where it would not decide; None for what always does.
     """
@@ -54,9 +54,14 @@ class Scorer:
     finds: tuple[Kind, ...]
     score: Floats
     flagged: Bools
-    threshold: float | None
+    thresholds: tuple[float | None, ...]
     calibrated: bool
     abstained: Bools | None = None
+
+    @property
+    def threshold(self) -> float | None:
+        """The threshold, if it is the same for all captures."""
+        return self.thresholds[0] if len(set(self.thresholds)) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +87,14 @@ class Scored:
         """Which flows are rows of a scorer, bool[n]."""
         return np.isin(self.truth, [Kind.BENIGN, *scorer.finds])
 
-    def measures(self, scorer: Scorer, among: Bools | None = None) -> Measures:
-        """Measure a scorer on its rows, on those ``among`` (bool[n]) if given."""
-        rows = self.rows_of(scorer) if among is None else self.rows_of(scorer) & among
+    def measures(self, scorer: Scorer, place: int | None = None) -> Measures:
+        """Measure a scorer on its rows; on those of the capture at ``place`` if it is given."""
+        rows, threshold = self.rows_of(scorer), scorer.threshold
+        if place is not None:
+            rows, threshold = rows & (self.capture == place), scorer.thresholds[place]
         abstained = 0 if scorer.abstained is None else int(scorer.abstained[rows].sum())
         positive = self.truth[rows] != Kind.BENIGN
-        measured = measure(scorer.score[rows], scorer.flagged[rows], positive, scorer.threshold, abstained)
+        measured = measure(scorer.score[rows], scorer.flagged[rows], positive, threshold, abstained)
         return measured if scorer.calibrated else replace(measured, calibration_error=None)
 
     def by_label(self) -> Iterator[tuple[str, Kind, Bools]]:
@@ -114,8 +121,9 @@ def scored(
     """
     if outcomes.capture is None:
         raise ValueError("the outcomes do not tell which capture each flow is from")
+    n = len(captures)
     models = [
-        Scorer(name, Family.MODEL, (threats[name],), p, p >= thresholds[name], thresholds[name], calibrated=True)
+        Scorer(name, Family.MODEL, (threats[name],), p, p >= thresholds[name], (thresholds[name],) * n, calibrated=True)
         for name, p in outcomes.probabilities.items()
     ]
     verdict = Scorer(
@@ -124,12 +132,12 @@ def scored(
         THREATS,
         outcomes.score,
         np.isin(outcomes.kind, THREATS),
-        None,
+        (None,) * n,
         calibrated=True,
         abstained=outcomes.kind == Kind.ABSTAIN,
     )
     engines = [
-        Scorer(f"{name} alone", Family.ENGINE, THREATS, sigmoid(vote), vote > 0.0, None, calibrated=False)
+        Scorer(f"{name} alone", Family.ENGINE, THREATS, sigmoid(vote), vote > 0.0, (None,) * n, calibrated=False)
         for name, vote in outcomes.engines.items()
     ]
     return Scored(
@@ -154,7 +162,7 @@ def beside(found: Scored, baselines: Iterable[BaselineModel], features: Features
                 (model.threat,),
                 score,
                 score >= model.threshold,
-                model.threshold,
+                (model.threshold,) * len(found.captures),
                 calibrated=False,
             )
         )
@@ -188,12 +196,11 @@ def _renumbered(part: Scored, labels: list[str]) -> npt.NDArray[np.int64]:
 
 def _joined(name: str, parts: Sequence[Scored]) -> Scorer:
     same = [next(scorer for scorer in part.scorers if scorer.name == name) for part in parts]
-    thresholds = {scorer.threshold for scorer in same}
     abstained = [scorer.abstained for scorer in same if scorer.abstained is not None]
     return replace(
         same[0],
         score=np.concatenate([scorer.score for scorer in same]),
         flagged=np.concatenate([scorer.flagged for scorer in same]),
-        threshold=thresholds.pop() if len(thresholds) == 1 else None,
+        thresholds=tuple(threshold for scorer in same for threshold in scorer.thresholds),
         abstained=np.concatenate(abstained) if len(abstained) == len(same) else None,
     )

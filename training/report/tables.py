@@ -58,7 +58,7 @@ def share(value: float | None, interval: Interval | None = None, *, told: bool =
     """A share or an area; ``told`` says in words that there is no interval."""
     if value is None:
         return Cell(NOTHING)
-    between = f"{interval[0]:.3g} to {interval[1]:.3g}" if interval else CANNOT_BE_TOLD if told else ""
+    between = f"{_end(interval[0])} to {_end(interval[1])}" if interval else CANNOT_BE_TOLD if told else ""
     return Cell(_short(value), value, between)
 
 
@@ -75,6 +75,11 @@ def number(value: float | None) -> Cell:
 def _short(value: float) -> str:
     """A share, exactly enough to tell small ones apart."""
     return f"{value:.2g}" if 0 < value < 0.001 else f"{value:.4f}"
+
+
+def _end(value: float) -> str:
+    """An end of an interval, shorter."""
+    return f"{value:.0e}" if 0 < value < 0.001 else f"{value:.3f}"
 
 
 _MEASURES: Final = (
@@ -143,7 +148,7 @@ def by_capture(found: Scored) -> Iterator[Table]:
     for scorer in found.scorers:
         rows = []
         for place, name in enumerate(found.captures):
-            measures = found.measures(scorer, found.capture == place)
+            measures = found.measures(scorer, place)
             if measures.rows:
                 rows.append(measures_row(name, measures, None))
         folded = scorer.family in (Family.ENGINE, Family.BASELINE)

@@ -61,9 +61,8 @@ def test_an_engine_alone_flags_what_it_votes_for_and_claims_no_probability() -> 
     assert found().measures(engine).recall == 0.5
 
 
-def test_among_some_rows_only_these_count() -> None:
-    here = found().capture == 1
-    measures = found().measures(found().scorers[0], here)
+def test_of_one_capture_only_its_rows_count() -> None:
+    measures = found().measures(found().scorers[0], 1)
 
     assert (measures.rows, measures.positives, measures.abstained) == (3, 3, 1)
 
@@ -90,6 +89,7 @@ def test_trials_are_joined_with_labels_and_captures_numbered_anew() -> None:
     ]
     flood = both.scorers[scorer(both, "flood")]
     assert flood.threshold is None  # each trial had its own
+    assert [both.measures(flood, place).threshold for place in range(4)] == [0.5, 0.5, 0.95, 0.95]
     assert flood.flagged.sum() == 3  # of the second trial none
     assert both.measures(both.scorers[scorer(both, FINAL)]).abstained == 4
 
