@@ -6,7 +6,9 @@ come from the other streams alone, as ``tidegate train --data`` makes them; the 
 ``tidegate evaluate`` decides it, from its first flow to its last. Captures of which only an infected host is known
 teach no model: they are judged by host, by what all other captures teach.
 
-    python -m benchmarks.leave_one_out [--json] PATH…
+    python -m benchmarks.leave_one_out [--json] [--report PAGE.html] PATH…
+
+On the page baseline models stand beside the models: fitted on the same rows, judged on the same capture.
 """
 
 from __future__ import annotations
@@ -15,29 +17,42 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import click
 import numpy as np
 
 from detection.detector import Detector
+from detection.verdict import Kind
 from flows.errors import TidegateError
 from flows.files import FileSpec
 from flows.keying import HomeNetworks
 from training.assembly import assemble, baselines_of, calibrated_ensemble
+from training.baselines import fit_baselines
 from training.datasets import Dataset, LabelledFlows, load_captures, measured
 from training.datasets.captures import Capture, infected_captures, load_capture
 from training.fitting import make
 from training.judging import field_test
 from training.recipes import RECIPES
-from training.report import document
+from training.report import document, page_writer
+from training.report.gathering import Gathering
+from training.report.watch import FeatureWatch
 from training.splits import split
 from training.streams import INFECTED, LabelledChunk
 
 CHUNK: Final = 8192
 # The same hosts and the same beacon, two days running: who has learned from one has seen the other.
 TOGETHER: Final = frozenset({"rita-day-1", "rita-day-2"})
-_SHOWN: Final = ("recall", "fpr", "fpr_upper95", "roc_auc")
+NOTES: Final = (
+    "Each capture is left out in turn: models, thresholds and baselines come from the other captures alone, and the "
+    "one that was left out is decided from its first flow to its last. Floods were captured alone, so they are laid "
+    "over benign captures, and both are left out together.",
+    "Over all captures, each flow was flagged by the thresholds of its own capture's turn: there is no one threshold, "
+    "and scores of several models rank in one curve.",
+    "Captures of which only an infected host is known teach nothing; they are judged by host, by what all the others "
+    "teach, and only their false alerts, hosts and drift are told.",
+)
 
 
 def detector_of(data: Dataset) -> Detector:
@@ -53,33 +68,52 @@ def chunks_of(flows: LabelledFlows, capture: int) -> Iterator[LabelledChunk]:
     rows = np.flatnonzero(flows.capture == capture)
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
-        yield LabelledChunk(start == 0, flows.batch.take(part), flows.truth[part], flows.attack[part].astype(object))
+        name = flows.origin.names[capture]
+        label = flows.attack[part].astype(object)
+        yield LabelledChunk(start == 0, flows.batch.take(part), flows.truth[part], label, name)
 
 
 def infected(capture: Capture) -> Iterator[LabelledChunk]:
     """A capture of an infected host as a stream to be judged by host."""
     n = len(capture.batch)
-    yield LabelledChunk(True, capture.batch, np.full(n, INFECTED, dtype=np.int8), np.full(n, "", dtype=object))
+    truth = np.full(n, INFECTED, dtype=np.int8)
+    yield LabelledChunk(True, capture.batch, truth, np.full(n, "", dtype=object), capture.name)
 
 
-def folds(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each stream's name and what became of it, as ``tidegate evaluate --json`` says it."""
+def folds(names: list[str], gathering: Gathering | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each stream's name and what became of it, as ``tidegate evaluate --json`` says it.
+
+    With ``gathering`` baseline models are fitted, too, and it takes in what a page needs.
+    """
     flows = load_captures(names)
     data = measured(flows)
     for number, name in enumerate(flows.origin.names):
         out = (
             [number] if name not in TOGETHER else [i for i, other in enumerate(flows.origin.names) if other in TOGETHER]
         )
+        rest = data.take(~np.isin(data.capture, out))
         try:
-            detector = detector_of(data.take(~np.isin(data.capture, out)))
+            detector = detector_of(rest)
+            baselines = fit_baselines(split(rest)) if gathering else ()
         except TidegateError as error:
+            if gathering:
+                gathering.fail(name, str(error))
             yield name, {"error": str(error)}
             continue
-        yield name, document(field_test(detector, chunks_of(flows, number), flows.origin.home(number)))
+        watch = FeatureWatch(detector.models) if gathering else None
+        test = field_test(detector, chunks_of(flows, number), flows.origin.home(number), watch)
+        if gathering and watch:
+            judged = data.features[(data.capture == number) & (data.truth >= Kind.BENIGN)]
+            gathering.add(detector, test, watch, baselines, judged)
+        yield name, document(test)
     everything = detector_of(data)
     for spec in infected_captures(names):
         capture = load_capture(FileSpec(spec.path, spec.format))
-        yield capture.name, document(field_test(everything, infected(capture), HomeNetworks(capture.home)))
+        watch = FeatureWatch(everything.models) if gathering else None
+        test = field_test(everything, infected(capture), HomeNetworks(capture.home), watch)
+        if gathering and watch:
+            gathering.add(everything, test, watch)
+        yield capture.name, document(test)
 
 
 def line(name: str, found: dict[str, Any]) -> list[str]:
@@ -111,16 +145,24 @@ def _share(value: float | str | None) -> str:
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="PATH…")
 @click.option("--json", "as_json", is_flag=True)
-def main(names: tuple[str, ...], as_json: bool) -> None:
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="PAGE.html", help="Write a page, too."
+)
+def main(names: tuple[str, ...], as_json: bool, report: Path | None) -> None:
     """Leave each capture out in turn. PATH: a folder of known captures, or [FORMAT:][TRUTH:]FILE."""
+    write = page_writer(report) if report else None
+    gathering = Gathering() if write else None
     began = time.monotonic()
     results = {}
-    for name, found in folds(list(names)):
+    for name, found in folds(list(names), gathering):
         results[name] = found
         if not as_json:
             click.echo("\n".join(line(name, found)))
     if as_json:
         json.dump(results, sys.stdout, indent=2)
+    if write and gathering:
+        facts = (("captures", ", ".join(names)), ("judged", f"{len(results)} streams"))
+        write(gathering.contents("Leave one capture out", NOTES, facts))
     click.echo(f"{len(results)} captures in {time.monotonic() - began:.0f} s", err=True)
 
 

@@ -10,7 +10,7 @@ from orchestration.defs.models import assets as model_assets
 from orchestration.defs.models import checks as model_checks
 from orchestration.defs.release import assets as release_assets
 from orchestration.defs.release.schedules import nightly_retraining
-from orchestration.jobs import train
+from orchestration.jobs import report, train
 from orchestration.resources import SigningRegistry, default_keys, default_registry, default_store
 from orchestration.storage import FileStore
 
@@ -20,7 +20,7 @@ def definitions(registry: str, keys: str, store: str) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.load_assets_from_modules([data_assets, model_assets, release_assets]),
         asset_checks=dg.load_asset_checks_from_modules([data_checks, model_checks]),
-        jobs=[train],
+        jobs=[train, report],
         schedules=[nightly_retraining],
         resources={
             "io_manager": FileStore(folder=store),

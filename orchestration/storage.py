@@ -36,6 +36,7 @@ CODECS: Final[dict[type, Codec]] = {
     Baselines: Codec(".json", baselines_to_json, baselines_from_json),
     Ensemble: Codec(".json", ensemble_to_json, ensemble_from_json),
     Trial: Codec(".json", trial_to_json, trial_from_json),
+    str: Codec(".html", str.encode, bytes.decode),  # a page
 }
 
 

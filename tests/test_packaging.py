@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
-TRAINING_STACK: Final = {"dagster", "joblib", "lightgbm", "pandas", "scikit-learn", "scipy"}
+TRAINING_STACK: Final = {"dagster", "joblib", "lightgbm", "matplotlib", "pandas", "scikit-learn", "scipy"}
 PYPROJECT: Final[dict[str, Any]] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 PROJECT: Final[dict[str, Any]] = PYPROJECT["project"]
 ROOMS: Final = ("flows", "model_registry", "detection", "training", "orchestration", "serving", "demo")

@@ -46,9 +46,9 @@ def rarer(measures: Measures) -> list[str]:
     for share in SHARES:
         worst = best = None
         if ends.recall and ends.fpr:
-            worst = _precision(share, ends.recall[0], ends.fpr[1])
-            best = _precision(share, ends.recall[1], ends.fpr[0])
-        value = _precision(share, measures.recall, measures.fpr)
+            worst = precision_at(share, ends.recall[0], ends.fpr[1])
+            best = precision_at(share, ends.recall[1], ends.fpr[0])
+        value = precision_at(share, measures.recall, measures.fpr)
         rows.append([f"1 in {round(1 / share):,}", _number(value), f"{_number(worst)} to {_number(best)}"])
     return [
         *paragraph("Precision depends on the share of attacks. With the recall and false-positive rate above it is:"),
@@ -57,7 +57,8 @@ def rarer(measures: Measures) -> list[str]:
     ]
 
 
-def _precision(share: float, recall: float | None, fpr: float | None) -> float | None:
+def precision_at(share: float, recall: float | None, fpr: float | None) -> float | None:
+    """Precision where that share of all flows are attacks, by Bayes' rule; None where it cannot be told."""
     if recall is None or fpr is None:
         return None
     found, alarms = share * recall, (1 - share) * fpr

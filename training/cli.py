@@ -28,9 +28,16 @@ from training.datasets.known import known
 from training.datasets.mixing import lay_over
 from training.errors import TrainingError
 from training.judging import field_test
-from training.report import document, print_tables
+from training.report import document, page_writer, print_tables
+from training.report.gathering import Gathering
+from training.report.watch import FeatureWatch
 from training.streams import cut, labelled, mixed, whole
 
+TITLE: Final = "Evaluation of a registry"
+NOTES: Final = (
+    "Labelled flow files, decided flow by flow as serving decides them, and compared with their truth. Thresholds are "
+    "those that were fixed in training. Each file is a stream of its own; on this page it is called a capture.",
+)
 _CHUNK_LINES: Final = 8192
 _LABELS: Final = 1000  # distinct ones that are counted, of those that nobody understands
 
@@ -60,6 +67,12 @@ _LABELS: Final = 1000  # distinct ones that are counted, of those that nobody un
     "are held in memory.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="PAGE.html",
+    help="Write a page with plots as well, one file that needs nothing else.",
+)
 def evaluate(
     files: tuple[str, ...],
     registry: str,
@@ -70,6 +83,7 @@ def evaluate(
     default_format: str | None,
     below: tuple[str, ...],
     as_json: bool,
+    report: Path | None,
 ) -> None:
     """Compare verdicts on labelled flow files with the truth.
 
@@ -82,6 +96,7 @@ def evaluate(
     on an attack and no alarm on benign traffic. With fewer than 3,000 benign rows the upper bound of the
     false-positive rate "cannot be told". All terms: docs/evaluation.md.
     """
+    write = page_writer(report) if report else None
     networks = HomeNetworks([network.strip() for network in home.split(",")])
     specs = [parse_spec(text, default_format) for text in files]
     mixes = [parse_spec(text, default_format) for text in below]
@@ -92,16 +107,36 @@ def evaluate(
     if mixes:
         benign = whole(labelled(_watched(read_flows(mixes, _CHUNK_LINES))))
         streams = cut(mixed(whole(streams), benign, partial(_overlay, home=networks)), _CHUNK_LINES)
-    result = field_test(detector, streams, networks)
+    watch = FeatureWatch(detector.models) if write else None
+    result = field_test(detector, streams, networks, watch)
     if not result.evaluation.final.rows and not result.hosts:
         raise UsageError(
             "no flow has a truth, so there is nothing to compare with: name files whose label column has it, or give "
             "the truth of a whole file as ddos:PATH, malware:PATH, anomaly:PATH or benign:PATH"
         )
+    if write and watch:
+        gathering = Gathering()
+        gathering.add(detector, result, watch)
+        write(gathering.contents(TITLE, NOTES, _facts(detector, registry, home, specs, mixes)))
     if as_json:
         click.echo(json.dumps(document(result), indent=2))
     else:
         print_tables(result)
+
+
+def _facts(
+    detector: Detector, registry: str, home: str, specs: Iterable[FileSpec], mixes: Iterable[FileSpec]
+) -> tuple[tuple[str, str], ...]:
+    """What a page says of what was evaluated, and by what."""
+    files = [("files", spec) for spec in specs] + [("laid over", spec) for spec in mixes]
+    return (
+        ("registry", registry),
+        ("manifest version", str(detector.manifest_version)),
+        *((name, f"SHA-256 {fingerprint}") for name, fingerprint in detector.fingerprints.items()),
+        *(("refused or missing", name) for name in detector.degraded),
+        *((what, str(spec.path) if spec.truth is None else f"{spec.path}, {spec.truth}") for what, spec in files),
+        ("home networks", home),
+    )
 
 
 def _load(registry: str, root: Path | None, state: Path | None, min_version: int) -> Detector:

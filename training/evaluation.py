@@ -91,7 +91,8 @@ class Outcomes:
         score: float64[n], what verdicts rank by, see :func:`ranking`.
         probabilities: per model float64[n], its calibrated probability.
         labels: the labels; the flows of "" have none.
-        capture: int16[n], which capture the flow is from, in arrival order; without it models get no intervals.
+        capture: int[n], which capture the flow is from, in arrival order; without it models get no intervals.
+        engines: per engine float[n], its strongest vote for any threat, in log-odds.
     """
 
     truth: npt.NDArray[np.int8]
@@ -100,7 +101,8 @@ class Outcomes:
     score: Floats
     probabilities: Mapping[str, Floats]
     labels: tuple[str, ...]
-    capture: npt.NDArray[np.int16] | None = None
+    capture: npt.NDArray[np.integer[Any]] | None = None
+    engines: Mapping[str, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
 
 
 def evaluate(detector: Detector, threats: dict[str, Kind], thresholds: dict[str, float], data: Dataset) -> Evaluation:
@@ -110,27 +112,33 @@ def evaluate(detector: Detector, threats: dict[str, Kind], thresholds: dict[str,
         threats: what each model finds, by its name; its rows are benign flows and flows of that kind.
         thresholds: each model's operating point, a calibrated probability.
     """
-    data = data.of(Kind.BENIGN, *THREATS)
+    return judge(outcomes_of(detector, data.of(Kind.BENIGN, *THREATS)), threats, thresholds)
+
+
+def outcomes_of(detector: Detector, data: Dataset) -> Outcomes:
+    """Decide every flow of a data set; each must have a truth."""
     decisions = detector.decide(data.features)
     labels, label = np.unique(data.attack, return_inverse=True)
-    return judge(
-        Outcomes(
-            truth=data.truth,
-            label=label,
-            kind=decisions.kind,
-            score=ranking(decisions),
-            probabilities=decisions.probabilities,
-            labels=tuple(labels.tolist()),
-            capture=data.capture,
-        ),
-        threats,
-        thresholds,
+    return Outcomes(
+        truth=data.truth,
+        label=label,
+        kind=decisions.kind,
+        score=ranking(decisions),
+        probabilities=decisions.probabilities,
+        labels=tuple(labels.tolist()),
+        capture=data.capture,
+        engines=strongest_votes(decisions),
     )
 
 
 def ranking(decisions: Decisions) -> Floats:
     """The likeliest threat's probability, float64[n]: what a verdict claims when it is one, leaves when benign."""
     return np.where(decisions.kind == Kind.BENIGN, 1.0 - decisions.confidence, decisions.confidence)
+
+
+def strongest_votes(decisions: Decisions) -> dict[str, Floats]:
+    """Each engine's strongest vote for any threat, float64[n] of log-odds; above 0 it alone would raise an alarm."""
+    return {engine: votes.max(axis=1) for engine, votes in decisions.votes.items()}
 
 
 def judge(outcomes: Outcomes, threats: Mapping[str, Kind], thresholds: Mapping[str, float]) -> Evaluation:

@@ -14,7 +14,7 @@ says how far a figure would move on other stretches of the same captures, and no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -52,12 +52,12 @@ def exact_interval(events: int, trials: int) -> Interval:
     return 1.0 - upper_bound(trials - events, trials, _TAILS[1]), upper_bound(events, trials, _TAILS[1])
 
 
-def intervals_of(score: Floats, flagged: Bools, positive: Bools, capture: npt.NDArray[np.int16]) -> Intervals:
+def intervals_of(score: Floats, flagged: Bools, positive: Bools, capture: npt.NDArray[np.integer[Any]]) -> Intervals:
     """Return the intervals of what :func:`training.evaluation.measure` makes of the same ``n`` rows.
 
     Args:
         score, flagged, positive: as there.
-        capture: int16[n], which capture each row is from; rows are in arrival order.
+        capture: int[n], which capture each row is from; rows are in arrival order.
     """
     stretch, sizes = _stretches(capture, positive)
     dice = np.random.default_rng(_SEED)
@@ -77,7 +77,8 @@ def intervals_of(score: Floats, flagged: Bools, positive: Bools, capture: npt.ND
         exact = exact_interval(int((events & trials).sum()), int(trials.sum()))
         return min(exact[0], float(low)), max(exact[1], float(high))
 
-    roc_auc, pr_auc = _areas(score, positive, stretch, draws) if 0 < positive.sum() < len(positive) else (None, None)
+    both = 0 < positive.sum() < len(positive)
+    roc_auc, pr_auc = area_intervals(score, positive, stretch, draws) if both else (None, None)
     return Intervals(
         recall=rate(flagged, positive),
         fpr=rate(flagged, ~positive),
@@ -87,7 +88,7 @@ def intervals_of(score: Floats, flagged: Bools, positive: Bools, capture: npt.ND
     )
 
 
-def _stretches(capture: npt.NDArray[np.int16], positive: Bools) -> tuple[Places, list[int]]:
+def _stretches(capture: npt.NDArray[np.integer[Any]], positive: Bools) -> tuple[Places, list[int]]:
     """Number the stretches, int64[n] per row, and say how many each capture and class has."""
     stretch = np.empty(len(capture), dtype=np.int64)
     sizes: list[int] = []
@@ -100,8 +101,14 @@ def _stretches(capture: npt.NDArray[np.int16], positive: Bools) -> tuple[Places,
     return stretch, sizes
 
 
-def _areas(score: Floats, positive: Bools, stretch: Places, draws: Floats) -> tuple[Interval | None, Interval | None]:
-    """The intervals of the areas under the ROC curve and under precision and recall (average precision)."""
+def area_intervals(
+    score: Floats, positive: Bools, stretch: Places, draws: Floats
+) -> tuple[Interval | None, Interval | None]:
+    """The intervals of the areas under the ROC curve and under precision and recall (average precision).
+
+    ``draws``, float64[r, k], says how often each resample has each of the ``k`` stretches (or captures) that
+    ``stretch``, int64[n], gives the rows to; every resample needs rows of both classes.
+    """
     order = np.argsort(-score, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))  # the last of each group of equal scores
     ranked, hit = stretch[order], positive[order]
@@ -115,10 +122,10 @@ def _areas(score: Floats, positive: Bools, stretch: Places, draws: Floats) -> tu
         # A negative is ranked right by the positives above it, and by half of those beside it.
         areas[number, 0] = (alarms * (found - more / 2)).sum() / (found[-1] * alarms.sum())
         areas[number, 1] = (more * found / np.maximum(flagged, 1.0)).sum() / found[-1]
-    return _spread(areas[:, 0]), _spread(areas[:, 1])
+    return spread(areas[:, 0]), spread(areas[:, 1])
 
 
-def _spread(values: Floats) -> Interval | None:
+def spread(values: Floats) -> Interval | None:
     """The middle 95 % of the values; None if that has no width, since nothing is known so surely."""
     low, high = np.quantile(values, _TAILS)
     return (float(low), float(high)) if low < high else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -31,12 +31,14 @@ class LabelledChunk:
         batch: ``n`` flows in arrival order.
         truth: int8[n], a Kind (never ABSTAIN), NO_TRUTH or INFECTED.
         label: object[n] of str, the original label of a flow that has a truth; for a whole file's, the truth's name.
+        name: what the stream is called; "" if it has no name.
     """
 
     begins: bool
     batch: FlowBatch
     truth: npt.NDArray[np.int8]
     label: npt.NDArray[Any]
+    name: str = ""
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -55,7 +57,7 @@ def labelled(chunks: Iterable[FileChunk]) -> Iterator[LabelledChunk]:
         labels = truths if chunk.spec.truth is not None or chunk.decoded.labels is None else chunk.decoded.labels
         if chunk.spec.truth == Kind.MALWARE.label:
             truth[:] = INFECTED
-        yield LabelledChunk(chunk.first_line == 1, chunk.decoded.batch, truth, labels)
+        yield LabelledChunk(chunk.first_line == 1, chunk.decoded.batch, truth, labels, chunk.spec.path.name)
 
 
 def whole(chunks: Iterable[LabelledChunk]) -> list[LabelledChunk]:
@@ -71,6 +73,7 @@ def whole(chunks: Iterable[LabelledChunk]) -> list[LabelledChunk]:
             batch=FlowBatch.concatenate([chunk.batch for chunk in stream]),
             truth=np.concatenate([chunk.truth for chunk in stream]),
             label=np.concatenate([chunk.label for chunk in stream]),
+            name=stream[0].name,
         )
         for stream in streams
     ]
@@ -103,6 +106,7 @@ def mixed(streams: list[LabelledChunk], below: list[LabelledChunk], lay_over: Ov
             batch=batch,
             truth=np.concatenate([known, stream.truth])[sources],
             label=np.concatenate([benign.label, stream.label])[sources],
+            name=f"{stream.name} over {benign.name}",
         )
         turn += 1
     yield from below[turn:]
@@ -117,6 +121,10 @@ def cut(streams: Iterable[LabelledChunk], rows: int) -> Iterator[LabelledChunk]:
     for stream in streams:
         for start in range(0, max(len(stream), 1), rows):
             part = slice(start, start + rows)
-            yield LabelledChunk(
-                stream.begins and start == 0, stream.batch.take(part), stream.truth[part], stream.label[part]
+            yield replace(
+                stream,
+                begins=stream.begins and start == 0,
+                batch=stream.batch.take(part),
+                truth=stream.truth[part],
+                label=stream.label[part],
             )

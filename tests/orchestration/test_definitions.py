@@ -17,6 +17,7 @@ ASSETS = {
     *("training_flows", "training_features", "math_baselines", "ensemble", "trial", "signed_manifest"),
     *("ddos_lgbm", "malware_lgbm", "anomaly_iforest"),
 }
+REPORT = {"evaluation_report"}
 CHECKS = {
     *("training_features/every_kind_in_every_part", "training_features/no_leak"),
     *(f"{model}/integrity" for model in ("ddos_lgbm", "malware_lgbm", "anomaly_iforest")),
@@ -40,7 +41,7 @@ def test_the_workspace_is_valid(tmp_path: Path) -> None:
 def test_every_asset_and_check_is_there_and_every_check_blocks() -> None:
     graph = defs.resolve_asset_graph()
 
-    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == ASSETS
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == ASSETS | REPORT
     assert {f"{key.asset_key.to_user_string()}/{key.name}" for key in graph.asset_check_keys} == CHECKS
     assert all(graph.get_check_spec(key).blocking for key in graph.asset_check_keys)
 
@@ -58,6 +59,13 @@ def test_the_job_runs_all_of_it() -> None:
 
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == ASSETS
     assert len(job.asset_layer.asset_graph.asset_check_keys) == len(CHECKS)
+
+
+def test_the_page_is_a_job_of_its_own_and_nothing_that_is_signed_waits_for_it() -> None:
+    job = defs.resolve_job_def("report")
+
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == REPORT
+    assert not defs.resolve_asset_graph().get(dg.AssetKey("evaluation_report")).child_keys
 
 
 def test_nothing_is_trained_at_night_until_somebody_starts_the_schedule() -> None:

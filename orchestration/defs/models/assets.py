@@ -1,5 +1,6 @@
-"""The three models, what decides beside them, and the trial of it all on the test part."""
+"""The three models, what decides beside them, the trial of it all on the test part, and a page about it."""
 
+import base64
 from typing import Any
 
 import dagster as dg
@@ -14,6 +15,7 @@ from training.datasets import Dataset
 from training.evaluation import evaluate
 from training.fitting import Recipe, make
 from training.recipes import BY_NAME, RECIPES
+from training.report.gathering import of_parts
 from training.splits import split
 
 TRAINED_ON = "trained_on"  # metadata: SHA-256 of the features that a model was trained on
@@ -100,3 +102,28 @@ def trial(
         figures = {f"{name}_{key}": getattr(measures, key) for key in ("recall", "fpr", "roc_auc")}
         context.add_output_metadata({key: value for key, value in figures.items() if value is not None})
     return Trial(evaluation, judged={name: digest_of(part) for name, part in parts.items()})
+
+
+@dg.asset(group_name="models", kinds={"python", "html"}, code_version="1")
+def evaluation_report(
+    context: dg.AssetExecutionContext,
+    training_features: Dataset,
+    math_baselines: Baselines,
+    ensemble: Ensemble,
+    ddos_lgbm: Artifact,
+    malware_lgbm: Artifact,
+    anomaly_iforest: Artifact,
+) -> str:
+    """A page about the models on the test part: curves, drift, and baseline models fitted on the same rows."""
+    from training.report.curves import curves  # here: what draws plots takes a second to load
+    from training.report.page import page
+
+    models = {artifact.name: artifact for artifact in (ddos_lgbm, malware_lgbm, anomaly_iforest)}
+    facts = tuple((name, f"SHA-256 {digest_of(artifact)}") for name, artifact in models.items())
+    contents = of_parts(assemble(models, math_baselines, ensemble), split(training_features), facts)
+    for picture in curves(contents.scored):
+        data = base64.b64encode(picture.png).decode()
+        context.add_output_metadata(
+            {picture.title: dg.MetadataValue.md(f"![{picture.title}](data:image/png;base64,{data})")}
+        )
+    return page(contents)
