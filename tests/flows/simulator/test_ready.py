@@ -70,7 +70,7 @@ def test_ready_scenarios_have_the_promised_size(training: SimulatedTraffic, live
 
 
 def test_another_seed_changes_hosts_rates_periods_and_sizes() -> None:
-    for make in (training_scenario, live_scenario, hard_scenario):
+    for make in (training_scenario, live_scenario):
         ours, theirs = make(11), make(12)
         assert ours.captures[0].subnet != theirs.captures[0].subnet
         for mine, other in zip(ours.captures[0].attacks, theirs.captures[0].attacks, strict=True):
@@ -118,14 +118,16 @@ def test_all_beacons_together_look_like_web_flows(training: SimulatedTraffic, co
     assert distance < 0.45
 
 
-def test_the_beacon_is_regular_and_benign_web_pairs_are_not(live: SimulatedTraffic) -> None:
+def test_the_beacon_is_regular_and_few_benign_web_pairs_are(live: SimulatedTraffic) -> None:
     rows = FeatureExtractor().extract(live.batch)
     spread = rows[:, [INDEX["pair_interval_spread"], INDEX["pair_size_spread"]]].max(axis=1)
     known = (rows[:, INDEX["pair_beats"]] >= 8) & np.isfinite(spread)
     beacon = spread[known & (live.attack == "beacon")]
     benign = spread[known & tls_of_clients(live)]
-    assert np.quantile(beacon, 0.95) < 0.06
-    assert np.quantile(benign, 0.01) > np.quantile(beacon, 0.95)
+    regular = np.quantile(beacon, 0.95)
+    assert regular < 0.06
+    # Update checks of a few clients are as regular as malware, and no more than a few.
+    assert 0.001 < (benign <= regular).mean() < 0.05
     # Yet some benign pairs keep time as well, and others always send the same.
     regular_in_time = rows[known & tls_of_clients(live), INDEX["pair_interval_spread"]]
     regular_in_size = rows[known & tls_of_clients(live), INDEX["pair_size_spread"]]
@@ -185,12 +187,12 @@ def test_benign_life_has_ipv6_and_one_way_flows(live: SimulatedTraffic) -> None:
     assert 0.02 < one_way.mean() < 0.3
 
 
-def test_training_is_told_of_by_two_exporters(training: SimulatedTraffic) -> None:
-    exporters = [capture.exporter for capture in training_scenario().captures]
-    assert set(exporters) == {"zeek", "zeek-mirrored"}
-    for number, exporter in enumerate(exporters):
-        packets = training.batch.src_packets[training.capture == number]
-        assert (packets % 2 == 0).all() == (exporter == "zeek-mirrored")
+def test_the_hard_captures_are_told_of_by_three_exporters(hard: SimulatedTraffic) -> None:
+    assert [capture.exporter for capture in hard_scenario().captures] == ["zeek-mirrored", "argus", "netflow"]
+    mirrored, argus, netflow = (hard.batch.take(hard.capture == number) for number in range(3))
+    assert (mirrored.src_packets % 2 == 0).all()
+    assert np.isnan(argus.src_payload).all()
+    assert np.isnan(netflow.dst_packets).all()
 
 
 def test_a_network_is_calmer_by_night_but_for_its_backups(training: SimulatedTraffic) -> None:
