@@ -30,11 +30,11 @@ def _capture(number: int) -> Capture:
             Beacon(
                 at=20.0 + nth,
                 duration=860,
-                period=9.0 + nth + number,
-                jitter=0.05,
+                period=12.0 + 2 * nth + number,
+                jitter=0.15,
                 up_bytes=900.0,
                 down_bytes=4000.0,
-                size_jitter=0.02,
+                size_jitter=0.3,
                 client=10 + nth,
             )
             for nth in range(3)
