@@ -17,15 +17,16 @@ from flows.simulator.slow_floods import Slowloris, SlowSynFlood
 _WARM_UP_S: Final = 120.0  # of ordinary life before the first attack
 _FIRST_INFECTED: Final = 10  # position among a training network's clients
 _REFUSALS: Final[tuple[Answer, ...]] = ("reset", "unreachable")
-_LARGEST: Final = 1100  # flows of a flood
+_LARGEST: Final = 700  # flows of a flood
 
 
 def trained_attacks(rng: Generator, number: int, duration: float) -> tuple[Attack, ...]:
     """Every kind that models are trained on, in one capture of ``duration`` s; ``number`` is the capture's.
 
-    Floods and scans come one after the other in random order, two or three of the commonest kinds; malware calls all along.
+    Floods and scans come one after the other in random order, two or three of the commonest kinds; malware calls all
+    along.
     """
-    after = _WARM_UP_S + (duration - _WARM_UP_S) * (np.arange(14) + rng.uniform(0, 0.3, 14)) / 14
+    after = _WARM_UP_S + (duration - _WARM_UP_S) * (np.arange(16) + rng.uniform(0, 0.3, 16)) / 16
     at = [float(time) for time in rng.permutation(after)]
     # What lasts minutes begins in the first half.
     early = _WARM_UP_S + float(rng.uniform(0, 0.4)) * (duration - _WARM_UP_S)
@@ -35,15 +36,17 @@ def trained_attacks(rng: Generator, number: int, duration: float) -> tuple[Attac
         _syn_flood(rng, at[13], _REFUSALS[number % 2]),
         _udp_amplification(rng, at[2], answered=False),
         _udp_amplification(rng, at[3], answered=True),
-        _http_flood(rng, at[4]),
-        _http_flood(rng, at[5]),
+        _http_flood(rng, at[4], tls=True),
+        _http_flood(rng, at[5], tls=False),
         _flash_crowd(rng, at[6]),
         _flash_crowd(rng, at[7]),
         _port_scan(rng, at[8], scanner=_FIRST_INFECTED + 4 if number % 2 == 0 else None),
         _ack_flood(rng, at[9]),
         _udp_flood(rng, at[10]),
-        _icmp_flood(rng, at[11]),
-        _outbound_flood(rng, at[12], number, _FIRST_INFECTED + 5),
+        _icmp_flood(rng, at[11], answered=False),
+        _icmp_flood(rng, at[14], answered=True),
+        _outbound_flood(rng, at[12], "syn", _FIRST_INFECTED + 5),
+        _outbound_flood(rng, at[15], "udp", _FIRST_INFECTED + 5),
         _slowloris(rng, early, duration - early),
         *(_beacon(rng, duration, _FIRST_INFECTED + nth) for nth in range(4)),
         _dead_command(rng, duration, _FIRST_INFECTED + 6),
@@ -54,7 +57,7 @@ def trained_attacks(rng: Generator, number: int, duration: float) -> tuple[Attac
 
 def hidden_attacks(rng: Generator, duration: float) -> tuple[Attack, ...]:
     """What hides in ordinary life for a whole capture, and a scan that its owner ordered."""
-    at, long = 60.0, duration - 120.0
+    at, long = float(rng.uniform(30, 90)), duration - 120.0
     return (
         SlowSynFlood(at=at, duration=long, rate=float(rng.uniform(0.5, 1.5)), answer="syn-ack", syn_bytes=60),
         Slowloris(at=at, duration=long, peers=8, held=3, line_s=float(rng.uniform(15, 50)), patience_s=300.0, tls=True),
@@ -62,7 +65,7 @@ def hidden_attacks(rng: Generator, duration: float) -> tuple[Attack, ...]:
             LazyBeacon(
                 at=at,
                 duration=long,
-                period=float(rng.uniform(60, 180)),
+                period=float(rng.uniform(100, 240)),
                 jitter=float(rng.uniform(0.3, 0.6)),
                 up_bytes=_log_uniform(rng, 540, 3000),
                 down_bytes=_log_uniform(rng, 1000, 30_000),
@@ -71,6 +74,8 @@ def hidden_attacks(rng: Generator, duration: float) -> tuple[Attack, ...]:
             )
             for nth in range(4)
         ),
+        MadeUpNames(at=at, duration=long, period=400.0, names=20, name_s=2.0, client=_FIRST_INFECTED + 6),
+        OutboundFlood(at=at + 600.0, duration=40.0, rate=40.0, kind="ack", client=_FIRST_INFECTED + 7),
         PeerBot(at=at, duration=long, peers=200, round_s=240.0, asked=30, alive_share=0.3, client=_FIRST_INFECTED + 4),
         AuthorisedScan(
             at=float(rng.uniform(200, 600)),
@@ -88,10 +93,10 @@ def _log_uniform(rng: Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def _extent(rng: Generator, slowest: float = 20.0) -> tuple[float, float]:
+def _extent(rng: Generator) -> tuple[float, float]:
     """Draw (duration in s, flows/s) of a flood: short and fierce or long and slow, mostly under ``_LARGEST`` flows."""
-    duration = _log_uniform(rng, 12, 100)
-    return duration, _log_uniform(rng, slowest, max(1.7 * slowest, min(160.0, _LARGEST / duration)))
+    rate = _log_uniform(rng, 25.0, 100.0)
+    return _log_uniform(rng, 12.0, max(14.0, min(100.0, _LARGEST / rate))), rate
 
 
 def _syn_flood(rng: Generator, at: float, answer: Answer) -> SynFlood:
@@ -122,22 +127,21 @@ def _udp_amplification(rng: Generator, at: float, *, answered: bool) -> UdpAmpli
     )
 
 
-def _http_flood(rng: Generator, at: float) -> HttpFlood:
-    # Below some tens a second it is a crawler.
-    duration, rate = _extent(rng, 45.0)
+def _http_flood(rng: Generator, at: float, *, tls: bool) -> HttpFlood:
     return HttpFlood(
         at=at,
-        duration=duration,
-        rate=rate,
-        bots=int(_log_uniform(rng, 15, 300)),
-        request_bytes=_log_uniform(rng, 300, 2200),
-        response_bytes=_log_uniform(rng, 700, 40_000),
-        tls=bool(rng.random() < 0.6),
+        # A few a second, or a few seconds of them, are a crawler's or a page's.
+        duration=float(rng.uniform(22, 28)),
+        rate=_log_uniform(rng, 65, 90),
+        bots=int(_log_uniform(rng, 30, 200)),
+        request_bytes=_log_uniform(rng, 400, 2000),
+        response_bytes=_log_uniform(rng, 2500, 18_000),
+        tls=tls,
     )
 
 
 def _flash_crowd(rng: Generator, at: float) -> FlashCrowd:
-    return FlashCrowd(at=at, duration=_log_uniform(rng, 30, 130), visitors=int(_log_uniform(rng, 70, 300)))
+    return FlashCrowd(at=at, duration=_log_uniform(rng, 30, 130), visitors=int(_log_uniform(rng, 70, 250)))
 
 
 def _port_scan(rng: Generator, at: float, scanner: int | None) -> PortScan:
@@ -190,7 +194,7 @@ def _udp_flood(rng: Generator, at: float) -> UdpFlood:
     )
 
 
-def _icmp_flood(rng: Generator, at: float) -> IcmpFlood:
+def _icmp_flood(rng: Generator, at: float, *, answered: bool) -> IcmpFlood:
     duration, rate = _extent(rng)
     return IcmpFlood(
         at=at,
@@ -198,18 +202,17 @@ def _icmp_flood(rng: Generator, at: float) -> IcmpFlood:
         rate=rate,
         payload=int(rng.choice([56, 64, 1000, 1400])),
         bots=int(_log_uniform(rng, 15, 900)),
-        answered_share=float(rng.choice([0.0, rng.uniform(0.2, 1.0)])),
+        answered_share=float(rng.uniform(0.4, 1.0)) if answered else 0.0,
     )
 
 
-def _outbound_flood(rng: Generator, at: float, number: int, client: int) -> OutboundFlood:
+def _outbound_flood(rng: Generator, at: float, kind: Literal["syn", "udp"], client: int) -> OutboundFlood:
     duration, rate = _extent(rng)
-    kinds: tuple[Literal["syn", "ack", "udp"], ...] = ("syn", "ack", "udp")
     return OutboundFlood(
         at=at,
         duration=duration,
         rate=rate,
-        kind=kinds[number % 3],
+        kind=kind,
         client=client,
         port=int(rng.choice([80, 443, 53, int(rng.integers(1024, 65535))])),
         answered_share=float(rng.choice([0.0, rng.uniform(0.1, 0.9)])),
@@ -220,11 +223,10 @@ def _slowloris(rng: Generator, at: float, remaining: float) -> Slowloris:
     return Slowloris(
         at=at,
         duration=float(rng.uniform(0.4, 0.8)) * remaining,
-        peers=int(rng.integers(12, 50)),
-        held=int(rng.integers(2, 8)),
+        peers=int(rng.integers(20, 45)),
+        held=int(rng.integers(4, 7)),
         line_s=float(rng.uniform(5, 15)),
-        patience_s=float(rng.choice([60.0, 120.0, 300.0])),
-        tls=bool(rng.random() < 0.3),
+        patience_s=float(rng.uniform(50, 150)),
     )
 
 
@@ -246,9 +248,9 @@ def _chat_command(rng: Generator, duration: float, client: int) -> ChatCommand:
         at=float(rng.uniform(0, 90)),
         duration=duration - 100,
         port=int(rng.choice([6667, 6697, 443, int(rng.integers(1024, 65535))])),
-        pause_s=_log_uniform(rng, 3, 12),
-        stay_s=float(rng.uniform(20, 60)),
-        failed_share=float(rng.uniform(0.5, 0.9)),
+        pause_s=_log_uniform(rng, 3, 8),
+        stay_s=float(rng.uniform(20, 40)),
+        failed_share=float(rng.uniform(0.6, 0.9)),
         client=client,
     )
 
@@ -260,5 +262,6 @@ def _made_up_names(rng: Generator, duration: float, client: int) -> MadeUpNames:
         period=float(rng.uniform(100, 300)),
         names=int(rng.integers(30, 90)),
         name_s=_log_uniform(rng, 0.1, 1.0),
+        outside=True,
         client=client,
     )

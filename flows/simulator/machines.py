@@ -109,7 +109,7 @@ def heartbeats(rng: Generator, network: Network, span: Span) -> Columns:
         (0.5, (25, 120), 0.6, 0.7),  # telemetry: what happened since, when idle
         (0.3, (20, 90), 0.04, 0.9),  # metrics on a timer, as much as there is
         (0.4, (25, 100), 0.9, 0.06),  # keep-alives restarted by other traffic
-        (0.08, (60, 300), 0.05, 0.12),  # update checks and licence calls
+        (0.06, (60, 300), 0.06, 0.15),  # update checks and licence calls
     ):
         who = network.clients[rng.random(len(network.clients)) < share]
         actor, time = span.beats(rng, rng.uniform(*periods, len(who)), jitter)

@@ -33,7 +33,7 @@ def dead_services(rng: Generator, network: Network, span: Span) -> Columns:
     """
     clients = max(2, len(network.clients) // 8)
     who = pick(rng, network.clients, clients)
-    actor, start = span.beats(rng, rng.choice([60.0, 120.0, 300.0], clients), 0.15)
+    actor, start = span.beats(rng, rng.choice([60.0, 120.0, 300.0], clients), 0.35)
     n = len(start)
     gone = public_addresses(rng, clients)
     inside = rng.random(clients) < 0.4

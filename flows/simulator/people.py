@@ -42,13 +42,13 @@ def browsing(rng: Generator, network: Network, span: Span) -> Columns:
 def visits(rng: Generator, network: Network, span: Span) -> Columns:
     """Outside visitors of the web server, many of some addresses, crawlers, and questions to the name server."""
     habits = WebHabits.draw(rng)
-    sessions = span.arrivals(rng, rng.uniform(0.03, 0.1))
+    sessions = span.arrivals(rng, rng.uniform(0.012, 0.045))
     crowded = rng.random(len(sessions)) < 0.2
     alone = pick(rng, network.visitors, len(sessions), 0.6)
     who = np.where(crowded[:, None], pick(rng, network.crowds, len(sessions), 1.0), alone)
     session, pages = page_times(rng, sessions, habits)
     page, starts = connections_of_pages(rng, pages, habits)
-    crawled = span.arrivals(rng, 0.12, people=False)
+    crawled = span.arrivals(rng, 0.06, people=False)
     crawling = replace(habits, request_bytes=420.0, response_bytes=habits.response_bytes / 2, linger_share=0.05)
     asked = span.arrivals(rng, 0.1, people=False)
     return merge(

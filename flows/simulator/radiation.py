@@ -73,7 +73,7 @@ def _syns(rng: Generator, start: Array, src: Array, dst: Array, port: Array, clo
 
 def _probes(rng: Generator, network: Network, span: Span, closed: float) -> Columns:
     """One packet each, from everywhere."""
-    start = span.arrivals(rng, 0.08, people=False)
+    start = span.arrivals(rng, 0.05, people=False)
     n = len(start)
     return _syns(rng, start, public_addresses(rng, n), pick(rng, network.reachable, n), _ports(rng, n), closed)
 
@@ -98,11 +98,11 @@ def _slow_scanners(rng: Generator, network: Network, span: Span, closed: float) 
 
 
 def _knockers(rng: Generator, network: Network, span: Span, closed: float) -> Columns:
-    """A few that try one port of one host over and over, in the rhythm of their program."""
-    source, start = _from_few(rng, span, 3, 12.0, 0.25)
-    port = rng.choice(np.array([23, 445, 22, 1433, 30003]), 3)[source]
-    who = public_addresses(rng, 3)[source]
-    return _syns(rng, start, who, network.reachable[source % len(network.reachable)], port, closed)
+    """Two that try one port of one host over and over, in the rhythm of their program."""
+    source, start = _from_few(rng, span, 2, 12.0, 0.25)
+    port = rng.choice(np.array([23, 445, 22, 1433, 30003]), 2)[source]
+    who = public_addresses(rng, 2)[source]
+    return _syns(rng, start, who, network.reachable[1 + source], port, closed)
 
 
 def _guessers(rng: Generator, network: Network, span: Span) -> Columns:
@@ -112,12 +112,12 @@ def _guessers(rng: Generator, network: Network, span: Span) -> Columns:
     who = public_addresses(rng, 2)[source]
     seconds = rng.choice(np.array([1.5, 4.0, 60.0]), 2)[source] * rng.uniform(0.9, 1.1, n)
     up, down = rng.integers(1200, 1300, n), rng.integers(1650, 1750, n)
-    return tcp(rng, start, who, network.reachable[0], 22, up, down, seconds, Service.SSH)
+    return tcp(rng, start, who, network.reachable[1], 22, up, down, seconds, Service.SSH)
 
 
 def _backscatter(rng: Generator, network: Network, span: Span) -> Columns:
     """Answers of victims elsewhere to floods that were sent in the name of our addresses."""
-    start = span.arrivals(rng, 0.01, people=False)
+    start = span.arrivals(rng, 0.006, people=False)
     n = len(start)
     src, dst = public_addresses(rng, n), pick(rng, network.reachable, n)
     columns = tcp_attempt(rng, start, src, dst, rng.integers(1024, 65536, n), 0, 40)
@@ -131,7 +131,7 @@ def _backscatter(rng: Generator, network: Network, span: Span) -> Columns:
 def _datagrams(rng: Generator, network: Network, span: Span) -> Columns:
     """Probes over UDP, and pings."""
     parts = []
-    for per_s, ports, replied_share in ((0.04, _PROBED_UDP, 0.0), (0.015, None, 0.5)):
+    for per_s, ports, replied_share in ((0.015, _PROBED_UDP, 0.0), (0.006, None, 0.5)):
         start = span.arrivals(rng, per_s, people=False)
         n = len(start)
         size = rng.integers(8, 180, n)

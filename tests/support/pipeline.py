@@ -20,21 +20,21 @@ from orchestration.headless import run_training
 def _capture(number: int) -> Capture:
     """One network's 15 minutes, with attacks that differ a little from capture to capture."""
     attacks = (
-        SynFlood(at=150.0, duration=15, rate=40 + 5 * number, answer="silent", syn_bytes=44),
+        SynFlood(at=150.0, duration=25, rate=60 + 5 * number, answer="silent", syn_bytes=44),
         UdpAmplification(
-            at=250.0 + 20 * number, duration=15, rate=40, ports=(53, 123), amplifiers=300, answer_bytes=1400.0
+            at=250.0 + 20 * number, duration=20, rate=50, ports=(53, 123), amplifiers=300, answer_bytes=1400.0
         ),
-        HttpFlood(at=500.0, duration=15, rate=50 - 5 * number, bots=60, request_bytes=1200.0, response_bytes=9000.0),
+        HttpFlood(at=500.0, duration=25, rate=75 - 5 * number, bots=60, request_bytes=1200.0, response_bytes=9000.0),
         PortScan(at=650.0, duration=30, rate=12, ports=1000, targets=20, scanner=14, reset_share=0.5),
         *(
             Beacon(
                 at=20.0 + nth,
                 duration=860,
-                period=9.0 + nth + number,
-                jitter=0.05,
+                period=12.0 + 2 * nth + number,
+                jitter=0.15,
                 up_bytes=900.0,
                 down_bytes=4000.0,
-                size_jitter=0.02,
+                size_jitter=0.3,
                 client=10 + nth,
             )
             for nth in range(3)

@@ -13,15 +13,36 @@ Rows = npt.NDArray[Any]
 
 LABELS: Final = {
     "": "benign",
+    "ack_flood": "ddos",
+    "authorised_scan": "benign",
+    "beacon": "malware",
+    "chat_command": "malware",
+    "dead_command": "malware",
+    "flash_crowd": "benign",
+    "http_flood": "ddos",
+    "icmp_flood": "ddos",
+    "lazy_beacon": "malware",
+    "made_up_names": "malware",
+    "outbound_flood": "ddos",
+    "peer_bot": "malware",
+    "port_scan": "anomaly",
+    "slow_syn_flood": "ddos",
+    "slowloris": "ddos",
+    "strange": "anomaly",
     "syn_flood": "ddos",
     "udp_amplification": "ddos",
-    "http_flood": "ddos",
-    "beacon": "malware",
-    "port_scan": "anomaly",
-    "strange": "anomaly",
-    "flash_crowd": "benign",
+    "udp_flood": "ddos",
 }
-UNTRAINED: Final = {"strange"}
+# What each ready scenario holds; "" is ordinary life.
+HIDDEN: Final = {"authorised_scan", "lazy_beacon", "peer_bot", "slow_syn_flood"}
+KINDS: Final = {
+    "training": set(LABELS) - HIDDEN - {"strange"},
+    "live": {
+        *("", "beacon", "flash_crowd", "http_flood", "port_scan"),
+        *("strange", "syn_flood", "udp_amplification"),
+    },
+    "hard": {"", "made_up_names", "outbound_flood", "slowloris", *HIDDEN},
+}
 
 
 def ends(batch: FlowBatch) -> Rows:

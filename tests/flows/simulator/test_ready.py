@@ -14,17 +14,17 @@ from flows.features import FeatureExtractor
 from flows.keying import HomeNetworks
 from flows.simulator import (
     SimulatedTraffic,
+    hard_scenario,
     live_scenario,
     training_scenario,
 )
-from tests.support.simulated import LABELS, UNTRAINED, Rows, ends, hosts
+from tests.support.simulated import KINDS, Rows, ends, hosts
 
 
 def test_each_training_capture_has_every_trained_kind(training: SimulatedTraffic) -> None:
-    trained = set(LABELS) - UNTRAINED
     assert len(set(training.capture.tolist())) == 6
     for capture in range(6):
-        assert set(training.attack[training.capture == capture].tolist()) == trained
+        assert set(training.attack[training.capture == capture].tolist()) == KINDS["training"]
     # Captures follow each other, so that a split in time is a split by capture.
     assert (np.diff(training.capture) >= 0).all()
 
@@ -62,9 +62,9 @@ def test_live_is_another_network_than_training(training: SimulatedTraffic, live:
 
 
 def test_ready_scenarios_have_the_promised_size(training: SimulatedTraffic, live: SimulatedTraffic) -> None:
-    assert 130_000 < len(training.batch) < 200_000
+    assert 130_000 < len(training.batch) < 175_000
     assert 60_000 < len(live.batch) < 120_000
-    counts = {name: int((live.attack == name).sum()) for name in LABELS}
+    counts = {name: int((live.attack == name).sum()) for name in KINDS["live"]}
     assert counts["strange"] > 300
     assert counts["beacon"] > 60
 
@@ -118,14 +118,16 @@ def test_all_beacons_together_look_like_web_flows(training: SimulatedTraffic, co
     assert distance < 0.45
 
 
-def test_the_beacon_is_regular_and_benign_web_pairs_are_not(live: SimulatedTraffic) -> None:
+def test_the_beacon_is_regular_and_few_benign_web_pairs_are(live: SimulatedTraffic) -> None:
     rows = FeatureExtractor().extract(live.batch)
     spread = rows[:, [INDEX["pair_interval_spread"], INDEX["pair_size_spread"]]].max(axis=1)
     known = (rows[:, INDEX["pair_beats"]] >= 8) & np.isfinite(spread)
     beacon = spread[known & (live.attack == "beacon")]
     benign = spread[known & tls_of_clients(live)]
-    assert np.quantile(beacon, 0.95) < 0.06
-    assert np.quantile(benign, 0.01) > np.quantile(beacon, 0.95)
+    regular = np.quantile(beacon, 0.95)
+    assert regular < 0.06
+    # Update checks of a few clients are as regular as malware, and no more than a few.
+    assert 0.001 < (benign <= regular).mean() < 0.05
     # Yet some benign pairs keep time as well, and others always send the same.
     regular_in_time = rows[known & tls_of_clients(live), INDEX["pair_interval_spread"]]
     regular_in_size = rows[known & tls_of_clients(live), INDEX["pair_size_spread"]]
@@ -149,7 +151,7 @@ def test_flash_crowd_is_as_busy_as_the_http_flood_and_differs_in_kind(live: Simu
     # Both are completed connections to the same service of the same server.
     for name in ("flash_crowd", "http_flood"):
         closed = live.batch.state[live.attack == name] == State.CLOSED
-        assert 0.7 < closed.mean() < 0.9
+        assert 0.6 < closed.mean() < 0.9
 
 
 def test_the_strangeness_is_like_nothing_benign(live: SimulatedTraffic, training: SimulatedTraffic) -> None:
@@ -183,3 +185,48 @@ def test_benign_life_has_ipv6_and_one_way_flows(live: SimulatedTraffic) -> None:
     assert (benign.src_addr[:, 0] != 0).sum() > 50
     one_way = (benign.src_packets == 0) | (benign.dst_packets == 0)
     assert 0.02 < one_way.mean() < 0.3
+
+
+def test_the_hard_captures_are_told_of_by_three_exporters(hard: SimulatedTraffic) -> None:
+    assert [capture.exporter for capture in hard_scenario().captures] == ["zeek-mirrored", "argus", "netflow"]
+    mirrored, argus, netflow = (hard.batch.take(hard.capture == number) for number in range(3))
+    assert (mirrored.src_packets % 2 == 0).all()
+    assert np.isnan(argus.src_payload).all()
+    assert np.isnan(netflow.dst_packets).all()
+
+
+def test_a_network_is_calmer_by_night_but_for_its_backups(training: SimulatedTraffic) -> None:
+    captures = training_scenario().captures
+    batch, life = training.batch, training.attack == ""
+    web, copies = {}, {}
+    for number, capture in enumerate(captures):
+        rows = life & (training.capture == number) & HomeNetworks().contain(batch.src_addr)
+        per_client = 1 / (capture.duration * capture.clients * capture.rate)
+        web[number] = (rows & (batch.dst_port == 443) & (batch.dst_packets > 20)).sum() * per_client
+        copies[number] = (rows & (batch.dst_port == 22) & (batch.src_payload > 1e6)).sum() * per_client
+    night = [number for number, capture in enumerate(captures) if capture.hour < 6]
+    day = [number for number, capture in enumerate(captures) if 9 <= capture.hour < 18]
+    assert night
+    assert max(web[number] for number in night) < 0.5 * np.median([web[number] for number in day])
+    assert min(copies[number] for number in night) > 3 * np.median([copies[number] for number in day])
+
+
+def test_what_hides_is_slower_than_what_is_trained_on(hard: SimulatedTraffic, training: SimulatedTraffic) -> None:
+    assert set(hard.attack.tolist()) == KINDS["hard"]
+    slow = [fact.flows / (fact.end - fact.start) for fact in hard.facts if fact.name == "slow_syn_flood"]
+    fast = [fact.flows / (fact.end - fact.start) for fact in training.facts if fact.name == "syn_flood"]
+    assert max(slow) < 0.3 * min(fast)
+    rare = [fact.flows / (fact.end - fact.start) for fact in hard.facts if fact.name == "lazy_beacon"]
+    often = [fact.flows / (fact.end - fact.start) for fact in training.facts if fact.name == "beacon"]
+    assert max(rare) < min(often)
+
+
+def test_some_of_the_benign_life_fails_as_malware_does(training: SimulatedTraffic) -> None:
+    """Calls to what is gone are in both classes, to the same kinds of port, and repeated by both."""
+    failed = np.isin(training.batch.state, [State.ATTEMPT, State.REJECTED])
+    outward = HomeNetworks().contain(training.batch.src_addr)
+    for label in ("benign", "malware"):
+        rows = failed & outward & (training.labels == label) & (training.batch.protocol == 6)
+        pairs = np.concatenate([training.batch.src_addr[rows], training.batch.dst_addr[rows]], axis=1)
+        counts = np.unique(pairs, axis=0, return_counts=True)[1]
+        assert (counts >= 8).sum() >= 6

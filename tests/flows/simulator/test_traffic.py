@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -14,27 +14,40 @@ from flows.addresses import address_texts
 from flows.batch import ABSENT, FlowBatch, Service, State
 from flows.keying import HomeNetworks
 from flows.simulator import (
+    AckFlood,
     Attack,
     Beacon,
     Capture,
+    ChatCommand,
+    DeadCommand,
+    Exporter,
     FlashCrowd,
     HttpFlood,
+    IcmpFlood,
     IcmpTunnel,
+    MadeUpNames,
+    OutboundFlood,
+    PeerBot,
     PortScan,
     Scenario,
     SimulatedTraffic,
+    Slowloris,
     SynFlood,
     UdpAmplification,
+    UdpFlood,
+    hard_scenario,
     live_scenario,
     simulate,
     training_scenario,
 )
-from tests.support.simulated import LABELS, UNTRAINED, ends, hosts
+from tests.support.simulated import KINDS, LABELS, ends, hosts
+
+READY: Final = {"training": training_scenario, "live": live_scenario, "hard": hard_scenario}
 
 
-def one(*attacks: Attack, seed: int = 3, duration: float = 120.0, rate: float = 1.0) -> SimulatedTraffic:
+def one(*attacks: Attack, duration: float = 120.0, rate: float = 1.0, **capture: Any) -> SimulatedTraffic:
     """One small network with these attacks."""
-    return simulate(Scenario(seed, 1e9, (Capture(0.0, duration, "10.1.2.0/24", 30, rate, attacks),)))
+    return simulate(Scenario(3, 1e9, (Capture(0.0, duration, "10.1.2.0/24", 30, rate, attacks, **capture),)))
 
 
 def syn_flood(**changes: Any) -> SynFlood:
@@ -52,8 +65,8 @@ def assert_equal_batches(one_batch: FlowBatch, other: FlowBatch) -> None:
             assert ours.tobytes() == theirs.tobytes(), field.name
 
 
-def assert_valid(batch: FlowBatch) -> None:
-    """Every flow is one that an exporter could have written."""
+def assert_valid(batch: FlowBatch, exporter: str = "zeek") -> None:
+    """Every flow is one that the exporter could have written."""
     n = len(batch)
     assert np.isfinite(batch.start).all()
     assert (np.nan_to_num(batch.duration) >= 0).all()
@@ -63,7 +76,7 @@ def assert_valid(batch: FlowBatch) -> None:
         assert (port[icmp] == ABSENT).all()
         assert ((port[~icmp] >= 1) & (port[~icmp] <= 65535)).all()
     assert set(np.unique(batch.state)) <= set(State)
-    assert set(np.unique(batch.service)) <= set(Service)
+    assert set(np.unique(batch.service)) <= ({ABSENT} if exporter == "argus" else set(Service))
     ip = np.where(batch.src_addr[:, 0] == 0, 20, 40)
     least = ip + np.where(tcp, 20, 8)
     for side in ("src", "dst"):
@@ -80,12 +93,14 @@ def assert_valid(batch: FlowBatch) -> None:
         assert (flags[tcp & (packets == 0)] == 0).all()
     packets = batch.src_packets + batch.dst_packets
     assert (packets >= 1).all()
-    # A single packet has neither duration nor, in Zeek's logs, payload.
-    assert (np.isnan(batch.duration) == (packets == 1)).all()
+    # A single packet has, in Zeek's logs, neither duration nor payload.
+    assert (np.isnan(batch.duration) == ((packets == 1) & (exporter == "zeek"))).all()
     unanswered = batch.state == State.ATTEMPT
     assert ((batch.src_packets == 0) | (batch.dst_packets == 0))[unanswered].all()
     for name in ("packet_size_min", "packet_size_max", "packet_size_std", "iat_mean", "iat_std", "iat_max"):
         assert np.isnan(getattr(batch, name)).all()
+    if exporter == "zeek-mirrored":
+        assert (batch.src_packets % 2 == 0).all()
     assert len(set(batch.flow_id.tolist())) == n
     assert "" not in batch.sensor_id.tolist()
 
@@ -109,7 +124,8 @@ def test_taking_one_attack_out_leaves_everything_else_as_it_was() -> None:
 @pytest.mark.parametrize("name", ["training", "live"])
 def test_flows_are_valid_and_in_order_of_their_ends(name: str, request: pytest.FixtureRequest) -> None:
     traffic: SimulatedTraffic = request.getfixturevalue(name)
-    assert_valid(traffic.batch)
+    for number, capture in enumerate(READY[name]().captures):
+        assert_valid(traffic.batch.take(traffic.capture == number), capture.exporter)
     assert (np.diff(ends(traffic.batch)) >= 0).all()
 
 
@@ -117,13 +133,22 @@ def test_flows_are_valid_and_in_order_of_their_ends(name: str, request: pytest.F
 @given(
     seed=st.integers(0, 2**63),
     rate=st.floats(0.0, 2.0),
-    answer=st.sampled_from(["silent", "reset", "syn-ack"]),
+    answer=st.sampled_from(["silent", "reset", "syn-ack", "unreachable"]),
+    hour=st.floats(0.0, 48.0),
+    exporter=st.sampled_from(["zeek", "zeek-mirrored", "argus"]),
     reversed_share=st.floats(0.0, 1.0),
     payload=st.floats(1.0, 60000.0),
     clients=st.integers(3, 60),
 )
 def test_any_scenario_is_valid(
-    seed: int, rate: float, answer: str, reversed_share: float, payload: float, clients: int
+    seed: int,
+    rate: float,
+    answer: str,
+    hour: float,
+    exporter: Exporter,
+    reversed_share: float,
+    payload: float,
+    clients: int,
 ) -> None:
     attacks = (
         syn_flood(answer=answer, reversed_share=reversed_share),
@@ -144,21 +169,36 @@ def test_any_scenario_is_valid(
         ),
         PortScan(at=0.0, duration=9.0, rate=30.0, ports=7, targets=99, scanner=1, reset_share=0.5),
         IcmpTunnel(at=0.0, duration=9.0, rate=5.0, relays=2, up_bytes=payload, client=2),
+        AckFlood(at=0.0, duration=9.0, rate=30.0, payload=int(payload) % 1400, reset_share=reversed_share),
+        UdpFlood(
+            at=0.0, duration=9.0, rate=30.0, payload=int(payload) % 1400, packets=3.0, bots=4, unreachable_share=0.2
+        ),
+        IcmpFlood(at=0.0, duration=9.0, rate=30.0, payload=56, bots=9, answered_share=reversed_share),
+        *(
+            OutboundFlood(at=0.0, duration=9.0, rate=30.0, kind=kind, client=1, answered_share=0.5)
+            for kind in ("syn", "ack", "udp")
+        ),
+        Slowloris(at=0.0, duration=50.0, peers=3, held=2, line_s=5.0, patience_s=30.0, tls=seed % 2 == 0),
+        DeadCommand(at=0.0, duration=60.0, period=7.0, jitter=0.2, tries=3, port=1177, refused_share=0.5, client=0),
+        ChatCommand(at=0.0, duration=60.0, port=6667, pause_s=2.0, stay_s=20.0, failed_share=0.5, client=1),
+        PeerBot(at=0.0, duration=60.0, peers=20, round_s=25.0, asked=12, alive_share=0.3, client=2),
+        MadeUpNames(at=0.0, duration=60.0, period=20.0, names=9, name_s=0.3, client=0),
     )
-    traffic = simulate(Scenario(seed, 1e9, (Capture(0.0, 60.0, "192.168.7.0/24", clients, rate, attacks),)))
-    assert_valid(traffic.batch)
+    capture = Capture(0.0, 60.0, "192.168.7.0/24", clients, rate, attacks, hour, exporter)
+    traffic = simulate(Scenario(seed, 1e9, (capture,)))
+    assert_valid(traffic.batch, exporter)
     assert (np.diff(ends(traffic.batch)) >= 0).all()
     assert {fact.name for fact in traffic.facts} == set(traffic.attack.tolist()) - {""}
 
 
-@pytest.mark.parametrize("name", ["training", "live"])
+@pytest.mark.parametrize("name", list(READY))
 def test_labels_follow_from_the_attack(name: str, request: pytest.FixtureRequest) -> None:
     traffic: SimulatedTraffic = request.getfixturevalue(name)
     assert [LABELS[attack] for attack in traffic.attack.tolist()] == traffic.labels.tolist()
-    assert set(traffic.attack.tolist()) == set(LABELS) - (UNTRAINED if name == "training" else set())
+    assert set(traffic.attack.tolist()) == KINDS[name]
 
 
-@pytest.mark.parametrize("name", ["training", "live"])
+@pytest.mark.parametrize("name", list(READY))
 def test_facts_are_borne_out_by_the_flows(name: str, request: pytest.FixtureRequest) -> None:
     traffic: SimulatedTraffic = request.getfixturevalue(name)
     batch, arrival = traffic.batch, ends(traffic.batch)
@@ -173,10 +213,10 @@ def test_facts_are_borne_out_by_the_flows(name: str, request: pytest.FixtureRequ
         assert len(ends_of) == fact.flows or (len(twins) > 1 and len(ends_of) > fact.flows)
         assert LABELS[fact.name] == fact.label
         involved = [fact.victim in pair for pair in ends_of]
-        assert any(involved) if fact.name == "port_scan" else all(involved)
+        assert any(involved) if fact.name in {"port_scan", "authorised_scan"} else all(involved)
 
 
-@pytest.mark.parametrize("name", ["training", "live"])
+@pytest.mark.parametrize("name", list(READY))
 def test_every_flow_has_a_key_host_at_home(name: str, request: pytest.FixtureRequest) -> None:
     batch = request.getfixturevalue(name).batch
     home = HomeNetworks()
