@@ -10,9 +10,10 @@ A recency-weighted count of a pair's flows counts each of them by 2^-(s / h), wh
 moved on since that flow, and h the half-life.
 
 What the exporter did not report makes the feature NaN, and so does a number that none can mean (negative, infinite,
-over 2**53). Sums, shares, entropies and medians over several flows are over those with known values (known both ways
-where the formula needs both ways) and NaN without any; only over no flow at all is a sum 0. There, bytes and packets
-are whole and at most 2**40 a flow. A quotient of counts whose lower one is under 1 is NaN.
+over 2**53). Bytes and packets of a flow are those of the sides that are told: all of them, or one way's where an
+exporter writes each way by itself. Sums, shares, entropies and medians over several flows are over those with known
+values and NaN without any; only over no flow at all is a sum 0. There, bytes and packets are whole and at most 2**40
+each way. A quotient of counts whose lower one is under 1 is NaN.
 """
 
 from __future__ import annotations
@@ -56,15 +57,15 @@ _FLOW: Final = (
     _flow("received_packets", "packets", "packets P sent"),
     _flow("sent_bytes", "bytes", "IP bytes K sent"),
     _flow("received_bytes", "bytes", "IP bytes P sent"),
-    _flow("packets", "packets", "sent + received packets"),
-    _flow("bytes", "bytes", "sent + received bytes"),
+    _flow("packets", "packets", "sent + received packets, of what is told"),
+    _flow("bytes", "bytes", "sent + received bytes, of what is told"),
     _flow("packet_rate", "packets/s", "packets / max(duration, 1 ms)"),
     _flow("byte_rate", "bytes/s", "bytes / max(duration, 1 ms)"),
     _flow("sent_packet_size", "bytes", "sent bytes / sent packets"),
     _flow("received_packet_size", "bytes", "received bytes / received packets"),
     _flow("packet_size", "bytes", "bytes / packets"),
-    _flow("sent_byte_share", "share", "sent bytes / bytes"),
-    _flow("sent_packet_share", "share", "sent packets / packets"),
+    _flow("sent_byte_share", "share", "sent bytes / (sent + received bytes)"),
+    _flow("sent_packet_share", "share", "sent packets / (sent + received packets)"),
     _flow("byte_ratio", "bits", "log2((received bytes + 1) / (sent bytes + 1))"),
     _flow("packet_ratio", "bits", "log2((received packets + 1) / (sent packets + 1))"),
     _flow("initiated", "0 or 1", "1 when K is the initiator"),

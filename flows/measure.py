@@ -112,6 +112,14 @@ def _known(number: float) -> float:
 
 
 @njit(nogil=True)
+def _told(sent: float, received: float) -> float:
+    """The sum of the sides that are told."""
+    if np.isnan(sent):
+        return received
+    return sent if np.isnan(received) else sent + received
+
+
+@njit(nogil=True)
 def _divide(over: float, under: float) -> float:
     return over / under if under >= 1.0 else np.nan  # counts: under one there is none
 
@@ -135,8 +143,8 @@ def _own(flows: Columns, i: int, row: Array) -> None:
     received_packets = _known(flows.src_packets[i] if into else flows.dst_packets[i])
     sent = _known(flows.dst_bytes[i] if into else flows.src_bytes[i])
     received = _known(flows.src_bytes[i] if into else flows.dst_bytes[i])
-    packets = sent_packets + received_packets
-    size = sent + received
+    packets = _told(sent_packets, received_packets)
+    size = _told(sent, received)
     seconds = max(duration, 0.001) if not np.isnan(duration) else np.nan
     row[0] = duration
     row[1] = sent_packets
@@ -150,8 +158,8 @@ def _own(flows: Columns, i: int, row: Array) -> None:
     row[9] = _divide(sent, sent_packets)
     row[10] = _divide(received, received_packets)
     row[11] = _divide(size, packets)
-    row[12] = _divide(sent, size)
-    row[13] = _divide(sent_packets, packets)
+    row[12] = _divide(sent, sent + received)
+    row[13] = _divide(sent_packets, sent_packets + received_packets)
     row[14] = _log_ratio(received, sent)
     row[15] = _log_ratio(received_packets, sent_packets)
     row[16] = 0.0 if into else 1.0
@@ -246,10 +254,10 @@ def _amounts(row: Array, sent: float, received: float, port: int, is_new: bool, 
     if not np.isnan(row[PACKET_COUNT]):
         amounts[PACKETS_KNOWN] = 1
         amounts[PACKETS] = np.int64(_counted(row[PACKET_COUNT]))
-    if not np.isnan(sent + received):
+    if not np.isnan(row[SIZE]):
         amounts[BYTES_KNOWN] = 1
-        amounts[SENT] = np.int64(sent)
-        amounts[RECEIVED] = np.int64(received)
+        amounts[SENT] = 0 if np.isnan(sent) else np.int64(sent)
+        amounts[RECEIVED] = 0 if np.isnan(received) else np.int64(received)
     if not np.isnan(row[SYN_ALONE]):
         amounts[FLAGS_KNOWN] = 1
         amounts[SYN_ONLY] = np.int64(row[SYN_ALONE])

@@ -43,9 +43,11 @@ def count_pair(
     if not np.isnan(failed):
         pair.state_known += 1
         pair.failed += np.int64(failed)
-    if not np.isnan(sent + received):
+    if not np.isnan(sent):
         pair.bytes_known += 1
         pair.sent = min(pair.sent + np.int64(sent), MOST_TOTAL)
+    if not np.isnan(received):
+        pair.bytes_known += 1
         pair.received = min(pair.received + np.int64(received), MOST_TOTAL)
     if _add_beat(pair, start, sent):
         _listen(pair)

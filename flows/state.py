@@ -66,7 +66,7 @@ LIMITS: Final[dict[str, float | str]] = {
 FLOWS: Final = 0
 PACKETS: Final = 1
 PACKETS_KNOWN: Final = 2
-SENT: Final = 3  # bytes, of flows that tell both ways
+SENT: Final = 3  # bytes, of the sides that are told
 RECEIVED: Final = 4
 BYTES_KNOWN: Final = 5
 FLAGS_KNOWN: Final = 6
@@ -138,7 +138,7 @@ PAIR: Final = np.dtype(
         ("first", "i8"),  # earliest start, microseconds
         ("answered", "i8"),
         ("answer_known", "i8"),
-        ("sent", "i8"),  # bytes, of flows that tell both ways
+        ("sent", "i8"),  # bytes, of the sides that are told
         ("received", "i8"),
         ("bytes_known", "i8"),
         ("failed", "i8"),

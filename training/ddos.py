@@ -14,7 +14,7 @@ from training.boosting import BoostedRecipe
 NAME: Final = "ddos_lgbm"
 _MORE: Final = (
     *("in_flows_10s", "in_peers_10s", "in_flows_60s", "arrival_cusum"),
-    *("out_flows_10s", "out_flows_60s"),
+    "out_flows_10s",
 )
 _LESS: Final = ("in_flow_packets_10s", "out_flow_packets_10s")
 FEATURES: Final = (
@@ -24,9 +24,9 @@ FEATURES: Final = (
     *("in_port_entropy_10s", "out_port_entropy_10s", "in_peers_60s", "out_peers_10s", "in_ports_10s"),
     *("peer_entropy", "peer_share", "port_share", "recent_new_peer_share", "recent_failed_share", "pair_failed_share"),
     *("in_failed_share_10s", "in_one_way_share_10s", "out_failed_share_10s", "out_one_way_share_10s"),
-    *("pair_flows_1m", "pair_flows_1h", "pair_answered_share", "pair_beats", "answered"),
+    *("pair_flows_1m", "pair_flows_1h", "pair_answered_share", "answered"),
     *("initiated", "packets", "is_udp", "is_icmp", "port_amplifier", "port_dns", "out_dns_flows_60s"),
-    *("byte_ratio_60s", "in_bytes_10s", "in_packets_10s", "sent_packet_share", "pair_byte_ratio"),
+    *("byte_ratio_60s", "in_bytes_10s", "in_packets_10s", "pair_byte_ratio"),
 )
 
 RECIPE: Final = BoostedRecipe(
@@ -35,7 +35,7 @@ RECIPE: Final = BoostedRecipe(
     fpr=0.001,
     features=FEATURES,
     monotone=dict.fromkeys(_MORE, 1) | dict.fromkeys(_LESS, -1),
-    while_under={"in_flows_10s": 30.0},
+    while_under={"in_flows_60s": 60.0},
     apparent={"in_flows_10s": 30.0, "out_flows_10s": 400.0},
     # Floods of whole requests and slow attacks: flow by flow they are visits like any other.
     apart=r"(?i)http|slow|hulk|goldeneye",

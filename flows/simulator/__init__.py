@@ -8,7 +8,7 @@ from flows.simulator.intrusions import AuthorisedScan, Beacon, IcmpTunnel, PortS
 from flows.simulator.malware import ChatCommand, DeadCommand, LazyBeacon, MadeUpNames, PeerBot
 from flows.simulator.ready import hard_scenario, live_scenario, training_scenario
 from flows.simulator.scenario import Capture, Scenario
-from flows.simulator.servers import BusyNames, BusyService
+from flows.simulator.servers import BusyNames, BusyService, Pings
 from flows.simulator.slow_floods import Slowloris, SlowSynFlood
 from flows.simulator.traffic import AttackFacts, SimulatedTraffic, simulate
 
@@ -32,6 +32,7 @@ __all__ = [
     "MadeUpNames",
     "OutboundFlood",
     "PeerBot",
+    "Pings",
     "PortScan",
     "Scenario",
     "SimulatedTraffic",

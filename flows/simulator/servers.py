@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from flows.simulator.attack import Attack, Scripted
-from flows.simulator.columns import Generator, datagrams, merge, tcp, tcp_attempt
+from flows.simulator.columns import ICMP, Generator, datagrams, merge, tcp, tcp_attempt
 from flows.simulator.network import Network, pick, public_addresses
 
 
@@ -75,5 +73,33 @@ class BusyNames(Attack):
             (1, self.question_bytes * rng.lognormal(0, 0.2, n)),
             (answered, self.answer_bytes * rng.lognormal(0, 0.5, n)),
             rng.lognormal(-7, 1.0, n),
+        )
+        return Scripted(columns, network.web, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pings(Attack):
+    """Not an attack: a few monitors ask a host all the time whether it is there; a share of it gets no answer."""
+
+    name: ClassVar[str] = "busy_pings"
+    label: ClassVar[str] = "benign"
+    rate: float  # flows/s
+    monitors: int
+    payload: int  # bytes of each ping
+    unanswered_share: float
+
+    def flows(self, rng: Generator, network: Network, start: float) -> Scripted:
+        times = self._times(rng, start, self.rate)
+        n = len(times)
+        columns = datagrams(
+            rng,
+            times,
+            pick(rng, public_addresses(rng, self.monitors), n),
+            network.web,
+            0,
+            (1, self.payload),
+            (rng.random(n) >= self.unanswered_share, self.payload),
+            rng.lognormal(-4, 0.5, n),
+            protocol=ICMP,
         )
         return Scripted(columns, network.web, None)

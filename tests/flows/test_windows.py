@@ -170,11 +170,38 @@ def test_failures_and_ports_that_are_not_told_are_not_counted() -> None:
 
 
 def test_amounts_per_flow_leave_out_flows_that_do_not_tell_theirs() -> None:
-    batch = out_at([NOON, NOON + 1, NOON + 2], src_packets=[4, np.nan, 10], src_bytes=[100, np.nan, 300])
+    nan = np.nan
+    batch = out_at(
+        [NOON, NOON + 1, NOON + 2],
+        src_packets=[4, nan, 10],
+        dst_packets=[4, nan, 4],
+        src_bytes=[100, nan, 300],
+        dst_bytes=[4000, nan, 4000],
+    )
     rows = FeatureExtractor().extract(batch)
     assert one_column(rows, "out_flow_packets_10s") == [8.0, 8.0, 11.0]
     assert one_column(rows, "out_flow_bytes_10s") == [4100.0, 4100.0, 4200.0]
     assert np.isnan(one_column(rows, "in_flow_bytes_10s")).all()
+
+
+def test_of_one_way_records_the_way_that_they_tell_is_counted() -> None:
+    nan = np.nan
+    batch = flows_of(
+        [NOON, NOON],
+        np.concatenate([outside([1]), inside([1])]),
+        np.concatenate([inside([1]), outside([1])]),
+        src_packets=[5, 7],
+        dst_packets=nan,
+        src_bytes=[500, 7000],
+        dst_bytes=nan,
+    )
+    rows = FeatureExtractor().extract(batch)
+    assert one_column(rows, "packets") == [5.0, 7.0]
+    assert one_column(rows, "in_packets_10s") == [5.0, 5.0]
+    assert one_column(rows, "out_bytes_10s") == [0.0, 7000.0]
+    assert one_column(rows, "byte_ratio_60s")[-1] == pytest.approx(np.log2(501 / 7001))
+    assert one_column(rows, "pair_byte_ratio")[-1] == pytest.approx(np.log2(501 / 7001))
+    assert np.isnan(one_column(rows, "sent_byte_share")).all()
 
 
 def test_questions_for_names_are_counted() -> None:

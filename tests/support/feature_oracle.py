@@ -58,6 +58,10 @@ class _Counted:
     sent: float
     received: float
 
+    @property
+    def packets(self) -> float:
+        return capped(self.own["packets"])
+
 
 @dataclass(eq=False)
 class _Host:
@@ -144,6 +148,12 @@ def capped(number: float) -> float:
     return NAN if math.isnan(number) else min(int(number), TERABYTE)
 
 
+def told(sent: float, received: float) -> float:
+    """What is known of both sides together; NaN where neither tells."""
+    there = [side for side in (sent, received) if not math.isnan(side)]
+    return sum(there) if there else NAN
+
+
 def share(over: float, under: float) -> float:
     """A quotient of counts; by less than one, NaN."""
     return over / under if under >= 1 else NAN
@@ -167,9 +177,9 @@ def own_features(batch: FlowBatch, i: int, incoming: bool) -> dict[str, float]:
         row[f"received_{what}"] = column(f"{receiver}_{what}")
     for what in ("packets", "bytes"):
         sent, received = row[f"sent_{what}"], row[f"received_{what}"]
-        row[what] = sent + received
+        row[what] = told(sent, received)
         row[f"{what[:-1]}_rate"] = row[what] / (NAN if math.isnan(row["duration"]) else max(row["duration"], 0.001))
-        row[f"sent_{what[:-1]}_share"] = share(sent, row[what])
+        row[f"sent_{what[:-1]}_share"] = share(sent, sent + received)
         row[f"{what[:-1]}_ratio"] = math.log2((received + 1) / (sent + 1))
     for which in ("sent_", "received_", ""):
         row[f"{which}packet_size"] = share(row[f"{which}bytes"], row[f"{which}packets"])
@@ -264,10 +274,10 @@ def mean(values: list[float]) -> float:
 
 
 def log_ratio(flows: list[_Counted]) -> float:
-    """Received over sent bytes of the flows that tell both."""
-    both = [flow for flow in flows if not math.isnan(flow.sent + flow.received)]
-    received, sent = sum(flow.received for flow in both), sum(flow.sent for flow in both)
-    return math.log2((received + 1) / (sent + 1)) if both else NAN
+    """Received over sent bytes, as far as they are told."""
+    received = [flow.received for flow in flows if not math.isnan(flow.received)]
+    sent = [flow.sent for flow in flows if not math.isnan(flow.sent)]
+    return math.log2((sum(received) + 1) / (sum(sent) + 1)) if received or sent else NAN
 
 
 def host_features(host: _Host) -> dict[str, float]:
@@ -289,8 +299,8 @@ def host_features(host: _Host) -> dict[str, float]:
     row |= recent_features(host.flows[-64:])
     for way in ("in", "out"):
         moment = [flow for flow in windows[10] if flow.incoming == (way == "in")]
-        row[f"{way}_flow_packets_10s"] = mean([capped(flow.own["packets"]) for flow in moment])
-        row[f"{way}_flow_bytes_10s"] = mean([flow.sent + flow.received for flow in moment])
+        row[f"{way}_flow_packets_10s"] = mean([flow.packets for flow in moment])
+        row[f"{way}_flow_bytes_10s"] = mean([told(flow.sent, flow.received) for flow in moment])
     row["out_dns_flows_60s"] = sum(flow.port in DNS and not flow.incoming for flow in windows[60])
     row["arrival_cusum"] = judge(host, now)[0] if now > 10 else NAN
     row["byte_ratio_60s"] = log_ratio(windows[60])
@@ -316,8 +326,8 @@ def window_features(flows: list[_Counted]) -> dict[str, float]:
     sizes = [flow.own["bytes"] for flow in flows if not math.isnan(flow.own["bytes"])]
     return {
         "flows": len(flows),
-        "bytes": total([flow.sent + flow.received for flow in flows]),
-        "packets": total([capped(flow.own["packets"]) for flow in flows]),
+        "bytes": total([told(flow.sent, flow.received) for flow in flows]),
+        "packets": total([flow.packets for flow in flows]),
         "peers": len({id(flow.pair) for flow in flows}),
         "ports": 256 * math.log(256 / max(1, 256 - len({port % 256 for port in ports}))),
         "syn_only_share": mean([flow.own["syn_only"] for flow in flows]),

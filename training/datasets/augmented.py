@@ -18,15 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from detection.verdict import Kind
-from flows.addresses import parse_address
 from flows.batch import FlowBatch
 from flows.catalogue import INDEX
-from flows.keying import HomeNetworks, key_hosts
 from flows.simulator import training_scenario
 from training.datasets.base import NO_TRUTH, Dataset, LabelledFlows, Origin, measured
 from training.datasets.captures import Capture, overlaid
-from training.datasets.drawn import drawn_attacks
-from training.datasets.mixing import most_frequent
+from training.datasets.drawn import drawn, from_within
 from training.datasets.parts import Part
 from training.datasets.simulated import simulated
 from training.views import viewed
@@ -43,7 +40,6 @@ _FLOOD_VIEWS: Final = (
 )
 _DRAWN_VIEWS: Final = (None, "as-netflow", "as-argus-ctu", None, "as-netflow", "sides-swapped")
 _LIFE_VIEWS: Final = ("as-zeek", "as-argus-ctu", "as-netflow", "life-half-seen")
-_ELSEWHERE: Final = parse_address("198.51.100.1")  # TEST-NET-2 (RFC 5737)
 
 
 def augmented(flows: LabelledFlows, seed: int = _SEED) -> Dataset:
@@ -81,7 +77,7 @@ def _streams(flows: LabelledFlows, seed: int) -> Iterator[LabelledFlows]:
             yield viewed(_flows_of(life), name, seed)
     homes = [life for life in lives if _has_a_host(life)]
     if homes:
-        for place, attack in enumerate(drawn_attacks(np.random.default_rng(seed), ROUNDS)):
+        for place, attack in enumerate(drawn(np.random.default_rng(seed), ROUNDS)):
             stream = _flows_of(overlaid(_calm(homes[place % len(homes)]), attack))
             view = _DRAWN_VIEWS[(place // len(homes)) % len(_DRAWN_VIEWS)]
             yield stream if view is None else viewed(stream, view, seed + place)
@@ -128,18 +124,6 @@ def _has_a_host(life: Capture) -> bool:
     return bool((np.isfinite(life.batch.start) & (life.truth == Kind.BENIGN)).any())
 
 
-def from_within(flood: Capture) -> Capture:
-    """The same flood by one host at home, on a victim elsewhere: so a bot's network sees what it takes part in."""
-    batch = flood.batch
-    home = HomeNetworks(flood.home)
-    victim = most_frequent(key_hosts(batch, home.key_is_dst(batch)))
-    sides = {}
-    for side in ("src_addr", "dst_addr"):
-        is_victim = (getattr(batch, side) == victim).all(axis=1)[:, None]
-        sides[side] = np.where(is_victim, np.array(_ELSEWHERE, dtype=np.uint64), victim)
-    return replace(flood, name=f"{flood.name} from within", batch=replace(batch, **sides))
-
-
 def _flows_of(capture: Capture) -> LabelledFlows:
     origin = Origin((capture.name,), "", (",".join(capture.home),), ("\n".join(capture.drawn_from),))
     number = np.zeros(len(capture.truth), dtype=np.int16)
@@ -152,8 +136,8 @@ def _sample(data: Dataset) -> Dataset:
     Ordinary life while much comes in is a kind of its own: that a host is under attack is no reason to accuse its own
     flows, and only they can tell.
     """
-    drawn = np.char.startswith(data.attack, "busy_")
-    name = np.where((data.truth > Kind.BENIGN) | drawn, data.attack, "")
+    by_name = (data.truth > Kind.BENIGN) | np.char.startswith(data.attack, "busy_")
+    name = np.where(by_name, data.attack, "")
     _, attack = np.unique(name, return_inverse=True)
     busy = (data.truth == Kind.BENIGN) & (data.features[:, INDEX["in_flows_10s"]] >= BUSY)
     stratum = np.stack([data.capture, data.truth, attack, busy], axis=1)

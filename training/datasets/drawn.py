@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 
 from detection.verdict import Kind
+from flows.addresses import parse_address
 from flows.batch import FlowBatch
-from flows.keying import DEFAULT_HOME
+from flows.keying import DEFAULT_HOME, HomeNetworks, key_hosts
 from flows.simulator import (
     AckFlood,
     Attack,
@@ -24,19 +25,23 @@ from flows.simulator import (
     IcmpFlood,
     MadeUpNames,
     OutboundFlood,
+    Pings,
     SynFlood,
     UdpAmplification,
     UdpFlood,
 )
-from flows.simulator.network import draw_network, public_addresses
+from flows.simulator.network import draw_network
 from training.datasets.captures import Capture
+from training.datasets.mixing import most_frequent
 from training.datasets.parts import Part
 
+_ELSEWHERE: Final = parse_address("198.51.100.1")  # TEST-NET-2 (RFC 5737)
 _START: Final = 1.7e9  # s since 1970; attacks are shifted to the captures that they are laid over
 _SUBNET: Final = "10.200.0.0/22"
 _CLIENTS: Final = 12
 _CALLS: Final = 400  # of one program that calls home, at most
 _LONGEST_S: Final = 86_400.0
+_NAMES: Final = 53
 _WEB_PORTS: Final = (80, 443, 8080)
 _CHAT_PORTS: Final = (6667, 6697, 23, 5555)
 _KINDS: Final = {kind.label: kind for kind in Kind}
@@ -44,18 +49,20 @@ _KINDS: Final = {kind.label: kind for kind in Kind}
 Draw = Callable[[np.random.Generator], Attack]
 
 
-def drawn_attacks(rng: np.random.Generator, rounds: int) -> Iterator[Capture]:
-    """Draw each of :data:`DRAWS` ``rounds`` times: captures of nothing else, at home in 10.0.0.0/8."""
-    for _ in range(rounds):
+def drawn(rng: np.random.Generator, rounds: int) -> Iterator[Capture]:
+    """Draw each of :data:`DRAWS` ``rounds`` times: captures of nothing else, at home in 10.0.0.0/8.
+
+    Every other time a server's work is that of a client instead: all its flows go out, to one host elsewhere. But no
+    client asks for names as fast as a server is asked.
+    """
+    for turn in range(rounds):
         for draw in DRAWS:
             attack = draw(rng)
             network = draw_network(rng, _SUBNET, _CLIENTS)
-            if rng.random() < 0.5:
-                network = replace(network, resolver=public_addresses(rng, 1)[0])
             columns = attack.flows(rng, network, _START).columns
             n = len(columns["start"])
             order = np.argsort(columns["start"], kind="stable")
-            yield Capture(
+            capture = Capture(
                 name=attack.name,
                 batch=FlowBatch.from_columns(n, columns).take(order),
                 truth=np.full(n, _KINDS[attack.label], dtype=np.int8),
@@ -65,6 +72,20 @@ def drawn_attacks(rng: np.random.Generator, rounds: int) -> Iterator[Capture]:
                 dead=0,
                 drawn_from=(f"drawn {attack.name}",),
             )
+            outward = attack.label == "benign" and turn % 2 == 1 and not (columns["dst_port"] == _NAMES).any()
+            yield from_within(capture) if outward else capture
+
+
+def from_within(flood: Capture) -> Capture:
+    """The same flood by one host at home, on a victim elsewhere: so a bot's network sees what it takes part in."""
+    batch = flood.batch
+    home = HomeNetworks(flood.home)
+    victim = most_frequent(key_hosts(batch, home.key_is_dst(batch)))
+    sides = {}
+    for side in ("src_addr", "dst_addr"):
+        is_victim = (getattr(batch, side) == victim).all(axis=1)[:, None]
+        sides[side] = np.where(is_victim, np.array(_ELSEWHERE, dtype=np.uint64), victim)
+    return replace(flood, name=f"{flood.name} from within", batch=replace(batch, **sides))
 
 
 def _between(rng: np.random.Generator, low: float, high: float) -> float:
@@ -118,8 +139,11 @@ def _made_up_names(rng: np.random.Generator) -> Attack:
         duration=900.0,
         period=float(rng.uniform(60, 300)),
         names=int(_between(rng, 300, 2000)),
-        name_s=_between(rng, 0.02, 0.3),
+        name_s=_between(rng, 0.02, 0.2),
         client=_client(rng),
+        unanswered_share=float(rng.choice([0.0, rng.uniform(0, 0.6)])),
+        visited_share=float(rng.choice([0.0, rng.uniform(0, 0.5)])),
+        outside=bool(rng.random() < 0.5),
     )
 
 
@@ -226,6 +250,18 @@ def _busy_names(rng: np.random.Generator) -> Attack:
     )
 
 
+def _busy_pings(rng: np.random.Generator) -> Attack:
+    rate = _between(rng, 0.2, 30)
+    return Pings(
+        at=0.0,
+        duration=float(np.clip(3000 / rate, 60, 1200)),
+        rate=rate,
+        monitors=int(_between(rng, 1, 8)),
+        payload=int(rng.integers(8, 120)),
+        unanswered_share=float(rng.choice([0.0, 1.0, rng.random()])),
+    )
+
+
 def _busy(rng: np.random.Generator) -> tuple[float, float]:
     """Duration (s) and flows a second of a server's work."""
     rate = _between(rng, 2, 400)
@@ -234,6 +270,6 @@ def _busy(rng: np.random.Generator) -> tuple[float, float]:
 
 DRAWS: Final[tuple[Draw, ...]] = (
     *(_dead_command, _chat_command, _made_up_names),
-    *(_busy_service, _busy_names, _busy_service, _busy_names),
-    *(_outbound_flood, _ack_flood, _udp_flood, _icmp_flood, _syn_flood, _amplification),
+    *(_busy_service, _busy_names, _busy_service, _busy_names, _busy_pings),
+    *(_outbound_flood, _ack_flood, _syn_flood, _udp_flood, _syn_flood, _icmp_flood, _amplification),
 )
