@@ -7,7 +7,7 @@ float32 numbers in the same way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import lightgbm
@@ -18,6 +18,7 @@ from sklearn.ensemble import IsolationForest
 from flows.errors import TidegateError
 from model_registry.artifact import Forest
 from model_registry.forest import FEATURES, MAX_NODES
+from training.histograms import LARGEST, Histogram, Histograms
 
 Scores = npt.NDArray[np.float64]
 
@@ -221,8 +222,41 @@ def forest_from_isolation_forest(model: IsolationForest) -> Forest:
     return Forest(**{name: np.concatenate(arrays) for name, arrays in parts.items()})
 
 
-def forest_of(model: lightgbm.Booster | IsolationForest) -> Forest:
-    """The forest of either kind of fitted model; raises ExportError as the two functions above do."""
+def forest_from_histograms(model: Histograms) -> Forest:
+    """Take over histograms: a tree per feature, whose leaves are its bins; the raw score is their sum.
+
+    The root of each tree parts unknown values, which go right, from the others.
+    """
+    builder = _Builder()
+    weights: list[float] = []
+    for histogram in model.features:
+        builder.roots.append(len(builder.nodes))
+
+        def grow(first: int, last: int, histogram: Histogram = histogram) -> int:
+            """Add the subtree of these bins, parents first; returns its place."""
+            if first == last:
+                weights.append(float(histogram.weight[first]))
+                return builder.add(0, 0.0, False, float(histogram.surprise[first]))
+            middle = (first + last) // 2
+            place = builder.add(histogram.column, float(histogram.thresholds[middle]), False, 0.0)
+            weights.append(0.0)
+            builder.nodes[place][2] = grow(first, middle)
+            builder.nodes[place][3] = grow(middle + 1, last)
+            return place
+
+        root = builder.add(histogram.column, float(LARGEST), False, 0.0)
+        weights.append(0.0)
+        known, unknown = len(histogram.thresholds), len(histogram.thresholds) + 1
+        builder.nodes[root][2] = grow(0, known)
+        builder.nodes[root][3] = grow(unknown, unknown)
+    forest = builder.forest()
+    return replace(forest, value=_expected(forest.left, forest.right, np.array(weights), forest.value))
+
+
+def forest_of(model: lightgbm.Booster | Histograms | IsolationForest) -> Forest:
+    """The forest of any kind of fitted model; raises ExportError as the functions above do."""
+    if isinstance(model, Histograms):
+        return forest_from_histograms(model)
     if isinstance(model, IsolationForest):
         return forest_from_isolation_forest(model)
     return forest_from_lightgbm(model)

@@ -3,21 +3,37 @@
 from typing import Any
 
 import dagster as dg
+import msgspec
 
 from detection.engines.math import Baselines
 from detection.ensemble import Ensemble
 from model_registry.artifact import Artifact
 from orchestration.storage import digest_of
 from orchestration.trial import Trial
+from training import anomaly
 from training.assembly import assemble, baselines_of, calibrated_ensemble
 from training.datasets import Dataset
 from training.evaluation import evaluate
 from training.fitting import Recipe, make
 from training.recipes import BY_NAME, RECIPES
+from training.site_trial import with_site
 from training.splits import split
 
 TRAINED_ON = "trained_on"  # metadata: SHA-256 of the features that a model was trained on
 ROWS = "rows"
+
+
+def _facts(artifact: Artifact, learned: Dataset) -> dict[str, Any]:
+    """What is recorded of a model that was made from this data."""
+    return {
+        TRAINED_ON: digest_of(learned),
+        ROWS: len(split(learned).train),
+        "trees": len(artifact.forest.roots),
+        "nodes": len(artifact.forest.value),
+        "threshold": artifact.threshold,
+        "calibration_slope": artifact.calibration.slope,
+        "calibration_intercept": artifact.calibration.intercept,
+    }
 
 
 def model_asset(recipe: Recipe) -> dg.AssetsDefinition:
@@ -31,25 +47,31 @@ def model_asset(recipe: Recipe) -> dg.AssetsDefinition:
         description=f"The model that finds {recipe.threat.label} flows: calibrated, with its threshold, as plain data.",
     )
     def fitted(context: dg.AssetExecutionContext, training_features: Dataset) -> Artifact:
-        parts = split(training_features)
-        artifact = make(recipe, parts)
-        context.add_output_metadata(
-            {
-                TRAINED_ON: digest_of(training_features),
-                ROWS: len(parts.train),
-                "trees": len(artifact.forest.roots),
-                "nodes": len(artifact.forest.value),
-                "threshold": artifact.threshold,
-                "calibration_slope": artifact.calibration.slope,
-                "calibration_intercept": artifact.calibration.intercept,
-            }
-        )
+        artifact = make(recipe, split(training_features))
+        context.add_output_metadata(_facts(artifact, training_features))
         return artifact
 
     return fitted
 
 
-MODELS = [model_asset(recipe) for recipe in RECIPES]
+MODELS = [model_asset(recipe) for recipe in RECIPES if recipe is not anomaly.RECIPE]
+
+
+@dg.asset(
+    name=anomaly.NAME,
+    group_name="models",
+    kinds={"python", "numpy"},
+    code_version="2",
+    description="The model that finds what is strange: fitted on the site's own past, else on benign flows elsewhere.",
+)
+def anomaly_model(context: dg.AssetExecutionContext, training_features: Dataset, site_features: Dataset) -> Artifact:
+    """Fit the anomaly model; labels are looked at only where there is no past of the site."""
+    if len(site_features):
+        artifact, learned = anomaly.of_site(site_features), site_features
+    else:
+        artifact, learned = make(anomaly.RECIPE, split(training_features)), training_features
+    context.add_output_metadata(_facts(artifact, learned))
+    return artifact
 
 
 @dg.asset(group_name="models", kinds={"python"}, code_version="1")
@@ -61,6 +83,7 @@ def math_baselines(training_features: Dataset) -> Baselines:
 @dg.asset(group_name="models", kinds={"python"}, code_version="1")
 def ensemble(
     training_features: Dataset,
+    site_features: Dataset,
     math_baselines: Baselines,
     ddos_lgbm: Artifact,
     malware_lgbm: Artifact,
@@ -68,31 +91,40 @@ def ensemble(
 ) -> Ensemble:
     """How the three engines' votes are weighed, with the confidence of the verdict calibrated on validation flows."""
     models = {artifact.name: artifact for artifact in (ddos_lgbm, malware_lgbm, anomaly_iforest)}
-    return calibrated_ensemble(models, math_baselines, split(training_features).validation)
+    return calibrated_ensemble(models, math_baselines, split(training_features).validation, site_features)
 
 
 @dg.asset(group_name="models", kinds={"python"}, code_version="1")
 def trial(
     context: dg.AssetExecutionContext,
     training_features: Dataset,
+    site_features: Dataset,
     math_baselines: Baselines,
     ensemble: Ensemble,
     ddos_lgbm: Artifact,
     malware_lgbm: Artifact,
     anomaly_iforest: Artifact,
 ) -> Trial:
-    """Every flow of the test captures decided as serving would decide it, and compared with the truth."""
+    """Every flow of the test captures decided as serving would decide it, and compared with the truth.
+
+    An anomaly model of the site has no say on captures of other networks, as it would have none there; by itself it is
+    judged on the site's own latest flows.
+    """
     models = {artifact.name: artifact for artifact in (ddos_lgbm, malware_lgbm, anomaly_iforest)}
-    detector = assemble(models, math_baselines, ensemble)
+    test = split(training_features).test
+    detector = assemble(models, math_baselines, msgspec.structs.replace(ensemble, site_flows=0))
     evaluation = evaluate(
         detector,
         {name: BY_NAME[name].threat for name in models},
         {name: artifact.threshold for name, artifact in models.items()},
-        split(training_features).test,
+        test,
     )
+    if len(site_features):
+        evaluation = with_site(evaluation, anomaly_iforest, site_features, test)
     parts: dict[str, Any] = {
         **models,
         "training_features": training_features,
+        "site_features": site_features,
         "math_baselines": math_baselines,
         "ensemble": ensemble,
     }
