@@ -45,7 +45,9 @@ def detector_of(data: Dataset) -> Detector:
     parts = split(data)
     models = {recipe.name: make(recipe, parts) for recipe in RECIPES}
     baselines = baselines_of(parts.train)
-    return assemble(models, baselines, calibrated_ensemble(models, baselines, parts.validation))
+    return assemble(
+        models, baselines, calibrated_ensemble(models, baselines, parts.validation, data.take(np.arange(0)))
+    )
 
 
 def chunks_of(flows: LabelledFlows, capture: int) -> Iterator[LabelledChunk]:

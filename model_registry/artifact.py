@@ -26,7 +26,6 @@ from model_registry.shapes import readable
 
 __all__ = [
     "Algorithm",
-    "Algorithm",
     "Artifact",
     "Calibration",
     "Forest",

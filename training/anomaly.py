@@ -19,7 +19,12 @@ NAME: Final = "anomaly_iforest"
 FEWEST: Final = 200  # flows: under that not even the most ordinary bins are known
 # Pairs differ far more among themselves than hosts do: with their columns in, what is new ranks less high
 # (docs/evaluation.md).
-USED: Final = tuple(feature.name for feature in CATALOGUE if feature.group != "pair" and feature.name not in WATCHED)
+CAME: Final = tuple(feature.name for feature in CATALOGUE if feature.group != "pair" and feature.name not in WATCHED)
+BEGAN: Final = tuple(
+    name
+    for name in CAME
+    if not name.startswith("in_") and name not in ("burst_in", "new_peer_share_in", "arrival_cusum")
+)
 
 
 def fit(train: Dataset, validation: Dataset) -> Histograms:  # noqa: ARG001  (recipes share one form)
@@ -44,7 +49,7 @@ def of_site(site: Dataset) -> Artifact:
 def _fit(past: Dataset) -> Histograms:
     if len(past) < FEWEST:
         raise TrainingError(f"{NAME}: {len(past)} flows to learn ordinary life from, at least {FEWEST} are needed")
-    return fit_histograms(past.features, [INDEX[name] for name in USED])
+    return fit_histograms(past.features, [INDEX[name] for name in CAME], [INDEX[name] for name in BEGAN])
 
 
 # Strange is a weaker word than flood: half the false alarms of the other two are as many as people bear.

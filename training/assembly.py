@@ -11,7 +11,7 @@ from detection.detector import Detector
 from detection.engines.math import Baselines, fit_baselines
 from detection.engines.rules import default_rules, parse_rules
 from detection.ensemble import Ensemble, EnsembleError, PerThreat, default_ensemble, fit_confidence
-from detection.verdict import THREATS, Kind
+from detection.verdict import THREATS, Kind, logit
 from model_registry.artifact import Artifact
 from training.datasets import Dataset, Part
 from training.errors import TrainingError
@@ -40,7 +40,7 @@ def calibrated_ensemble(
     ``site`` is what the anomaly model was fitted on, without flows if it was fitted on other networks. With a site, the
     confidence in anomalies is fitted to the site's validation flows, taken for ordinary, and the labelled strange ones.
 
-    Raises TrainingError when validation lacks a threat.
+    Raises TrainingError when validation lacks a threat, or support for it does not rise with the truth.
     """
     start = default_ensemble(site_flows=fitted_flows(site))
     detector = assemble(models, baselines, start)
@@ -56,6 +56,10 @@ def calibrated_ensemble(
         try:
             fitted[threat.label] = fit_confidence(votes, truth)
         except EnsembleError as error:
+            if threat is Kind.ANOMALY and not start.knows_site and 0 < truth.sum() < len(truth):
+                # Without the model, votes are few: they are added to the log-odds of an anomaly among these flows.
+                fitted[threat.label] = 1.0, float(logit(truth.mean()))
+                continue
             raise TrainingError(f"the confidence in {threat.label} cannot be calibrated: {error}") from error
     return msgspec.structs.replace(
         start,

@@ -115,7 +115,12 @@ def _algorithm(model: lightgbm.Booster | Histograms | IsolationForest) -> Algori
 
 
 def export(
-    model: lightgbm.Booster | Histograms | IsolationForest, *, name: str, calibration: Calibration, threshold: float, rows: Rows
+    model: lightgbm.Booster | Histograms | IsolationForest,
+    *,
+    name: str,
+    calibration: Calibration,
+    threshold: float,
+    rows: Rows,
 ) -> Artifact:
     """Make the artifact of a fitted model, proven equal to it on its golden rows and on training rows.
 

@@ -7,7 +7,9 @@ float32 numbers in the same way.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import lightgbm
@@ -18,7 +20,7 @@ from sklearn.ensemble import IsolationForest
 from flows.errors import TidegateError
 from model_registry.artifact import Forest
 from model_registry.forest import FEATURES, MAX_NODES
-from training.histograms import LARGEST, Histogram, Histograms
+from training.histograms import INITIATED, LARGEST, Histogram, Histograms
 
 Scores = npt.NDArray[np.float64]
 
@@ -223,32 +225,46 @@ def forest_from_isolation_forest(model: IsolationForest) -> Forest:
 
 
 def forest_from_histograms(model: Histograms) -> Forest:
-    """Take over histograms: a tree per feature, whose leaves are its bins; the raw score is their sum.
+    """Take over histograms: a tree per feature and direction, whose leaves are its bins, and one with the offsets.
 
-    The root of each tree parts unknown values, which go right, from the others.
+    The root of each tree asks who began the flow: it is a leaf of 0 for the other direction. Below it unknown values,
+    which go right, are parted from the others.
     """
     builder = _Builder()
     weights: list[float] = []
-    for histogram in model.features:
-        builder.roots.append(len(builder.nodes))
 
-        def grow(first: int, last: int, histogram: Histogram = histogram) -> int:
-            """Add the subtree of these bins, parents first; returns its place."""
-            if first == last:
-                weights.append(float(histogram.weight[first]))
-                return builder.add(0, 0.0, False, float(histogram.surprise[first]))
-            middle = (first + last) // 2
-            place = builder.add(histogram.column, float(histogram.thresholds[middle]), False, 0.0)
-            weights.append(0.0)
-            builder.nodes[place][2] = grow(first, middle)
-            builder.nodes[place][3] = grow(middle + 1, last)
-            return place
+    def add(feature: int, threshold: float, value: float, weight: float, *, missing_left: bool = False) -> int:
+        weights.append(weight)
+        return builder.add(feature, threshold, missing_left, value)
 
-        root = builder.add(histogram.column, float(LARGEST), False, 0.0)
-        weights.append(0.0)
-        known, unknown = len(histogram.thresholds), len(histogram.thresholds) + 1
-        builder.nodes[root][2] = grow(0, known)
-        builder.nodes[root][3] = grow(unknown, unknown)
+    def leaf(value: float, weight: float = 1.0) -> int:
+        return add(0, 0.0, value, weight)
+
+    def bins(histogram: Histogram, first: int, last: int) -> int:
+        """Add the subtree of these bins, parents first; returns its place."""
+        if first == last:
+            return leaf(float(histogram.surprise[first]), float(histogram.weight[first]))
+        middle = (first + last) // 2
+        place = add(histogram.column, float(histogram.thresholds[middle]), 0.0, 0.0)
+        builder.nodes[place][2:4] = bins(histogram, first, middle), bins(histogram, middle + 1, last)
+        return place
+
+    def known_or_not(histogram: Histogram) -> int:
+        place = add(histogram.column, float(LARGEST), 0.0, 0.0)
+        known = bins(histogram, 0, len(histogram.thresholds))
+        builder.nodes[place][2:4] = known, leaf(float(histogram.surprise[-1]), float(histogram.weight[-1]))
+        return place
+
+    def tree(came: Callable[[], int], began: Callable[[], int]) -> None:
+        root = add(INITIATED, 0.5, 0.0, 0.0, missing_left=True)
+        builder.roots.append(root)
+        builder.nodes[root][2:4] = came(), began()
+
+    tree(lambda: leaf(model.came.offset), lambda: leaf(model.began.offset))
+    for one in model.came.features:
+        tree(partial(known_or_not, one), partial(leaf, 0.0, float(one.weight.sum())))
+    for one in model.began.features:
+        tree(partial(leaf, 0.0, float(one.weight.sum())), partial(known_or_not, one))
     forest = builder.forest()
     return replace(forest, value=_expected(forest.left, forest.right, np.array(weights), forest.value))
 

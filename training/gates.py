@@ -36,6 +36,8 @@ ATTACK_RECALL: Final = 0.50  # of every single attack of a kind that models are 
 ANOMALY: Final = "anomaly_iforest"
 ANOMALY_ROC_AUC: Final = 0.80
 ANOMALY_FPR: Final = 0.005
+# Of a site's own latest flows nobody knows what they are, so what is flagged there may be right.
+SITE_FLAGGED: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,14 @@ def quality(measures: Measures | None, limits: Limits) -> GateResult:
     )
 
 
-def ranking(measures: Measures | None) -> GateResult:
+def ranking(measures: Measures | None, largest_fpr: float = ANOMALY_FPR) -> GateResult:
     """The anomaly model ranks what is strange above ordinary life, and seldom takes ordinary life for strange."""
     if measures is None or measures.roc_auc is None or measures.fpr is None:
         return GateResult(False, "not measured: the test part lacks strange or benign flows")
     return GateResult(
-        measures.roc_auc >= ANOMALY_ROC_AUC and measures.fpr <= ANOMALY_FPR,
+        measures.roc_auc >= ANOMALY_ROC_AUC and measures.fpr <= largest_fpr,
         f"ROC area {measures.roc_auc:.4f} (at least {ANOMALY_ROC_AUC:g}), "
-        f"false-positive rate {measures.fpr:.5f} (at most {ANOMALY_FPR:g}), recall {measures.recall:.4f}",
+        f"false-positive rate {measures.fpr:.5f} (at most {largest_fpr:g}), recall {measures.recall:.4f}",
     )
 
 

@@ -14,7 +14,7 @@ Scores = npt.NDArray[np.float64]
 _SPARED = 0.05  # the share of the attacks found that the far side of the gap leaves out
 _TAIL = 0.05
 _FEWEST_FOR_TAIL = 40
-_LEAST_SCALE = 0.1  # of a raw score: nats
+_LEAST_SCALE = 0.1  # of a raw score
 _LOWEST, _HIGHEST = 1e-6, 1.0 - 1e-6
 
 

@@ -3,7 +3,7 @@
 from flows.simulator.attack import Attack
 from flows.simulator.floods import FlashCrowd, HttpFlood, SynFlood, UdpAmplification
 from flows.simulator.intrusions import Beacon, IcmpTunnel, PortScan
-from flows.simulator.ready import live_scenario, training_scenario
+from flows.simulator.ready import live_scenario, past_scenario, training_scenario
 from flows.simulator.scenario import Capture, Scenario
 from flows.simulator.traffic import AttackFacts, SimulatedTraffic, simulate
 
@@ -21,6 +21,7 @@ __all__ = [
     "SynFlood",
     "UdpAmplification",
     "live_scenario",
+    "past_scenario",
     "simulate",
     "training_scenario",
 ]

@@ -1,13 +1,15 @@
-"""Two ready scenarios: one to train on, one to be judged by.
+"""Ready scenarios: one to train on, one to be judged by, and what went before that one.
 
 ``training_scenario`` is six captures of six networks, one after the other with quiet gaps; every attack kind that
 models are trained on happens in each of them, every time with other parameters, so that any split in time has
 all kinds on both sides. ``live_scenario`` is one capture of a seventh network, with other rates, periods and sizes than
-training, and one attack kind that training never shows.
+training, and one attack kind that training never shows. ``past_scenario`` is another day of that network, without
+attacks: what a site knows of itself when it begins to watch.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -18,6 +20,7 @@ from flows.simulator.floods import Answer, FlashCrowd, HttpFlood, SynFlood, UdpA
 from flows.simulator.intrusions import Beacon, IcmpTunnel, PortScan
 from flows.simulator.scenario import Capture, Scenario
 
+_DAY_S: Final = 86_400.0
 _GAP_S: Final = 1800.0  # between captures of one scenario
 _WARM_UP_S: Final = 120.0  # of ordinary life before the first attack
 _FIRST_INFECTED: Final = 10  # position among a training network's clients
@@ -183,3 +186,10 @@ def live_scenario(seed: int = 2) -> Scenario:
     subnet = f"172.{rng.integers(16, 32)}.{4 * rng.integers(0, 64)}.0/22"
     start = 1_750_000_000.0 + float(rng.integers(0, 10_000_000))
     return Scenario(seed, start, (Capture(0.0, 1500.0, subnet, int(rng.integers(45, 60)), 1.0, attacks),))
+
+
+def past_scenario(seed: int = 2) -> Scenario:
+    """The day before ``live_scenario(seed)``: the same network, another life, another crowd, and no attack."""
+    live = live_scenario(seed)
+    crowd = FlashCrowd(at=500.0, duration=180, visitors=700)
+    return replace(live, start=live.start - _DAY_S, day=1, captures=(replace(live.captures[0], attacks=(crowd,)),))

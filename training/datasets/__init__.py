@@ -6,4 +6,14 @@ from training.datasets.parts import Part
 from training.datasets.simulated import simulated
 from training.datasets.site import load_site
 
-__all__ = ["NO_TRUTH", "Dataset", "LabelledFlows", "Origin", "Part", "load_captures", "load_site", "measured", "simulated"]
+__all__ = [
+    "NO_TRUTH",
+    "Dataset",
+    "LabelledFlows",
+    "Origin",
+    "Part",
+    "load_captures",
+    "load_site",
+    "measured",
+    "simulated",
+]

@@ -53,4 +53,3 @@ def load_site(names: Sequence[str], home: Sequence[str] = DEFAULT_HOME, *, judge
         part=parts_in_time(n, validation=0.2, test=judged),
         origin=Origin(("site",), ABOUT),
     )
-

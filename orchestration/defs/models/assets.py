@@ -3,7 +3,7 @@
 from typing import Any
 
 import dagster as dg
-import msgspec
+import numpy as np
 
 from detection.engines.math import Baselines
 from detection.ensemble import Ensemble
@@ -111,8 +111,15 @@ def trial(
     judged on the site's own latest flows.
     """
     models = {artifact.name: artifact for artifact in (ddos_lgbm, malware_lgbm, anomaly_iforest)}
-    test = split(training_features).test
-    detector = assemble(models, math_baselines, msgspec.structs.replace(ensemble, site_flows=0))
+    parts_of_data = split(training_features)
+    test = parts_of_data.test
+    if len(site_features):
+        # The same but for the confidence in anomalies, which was fitted to what the model says of the site.
+        elsewhere = site_features.take(np.arange(0))
+        abroad = calibrated_ensemble(models, math_baselines, parts_of_data.validation, elsewhere)
+    else:
+        abroad = ensemble
+    detector = assemble(models, math_baselines, abroad)
     evaluation = evaluate(
         detector,
         {name: BY_NAME[name].threat for name in models},
@@ -131,4 +138,6 @@ def trial(
     for name, measures in evaluation.models.items():
         figures = {f"{name}_{key}": getattr(measures, key) for key in ("recall", "fpr", "roc_auc")}
         context.add_output_metadata({key: value for key, value in figures.items() if value is not None})
-    return Trial(evaluation, judged={name: digest_of(part) for name, part in parts.items()})
+    return Trial(
+        evaluation, judged={name: digest_of(part) for name, part in parts.items()}, of_site=len(site_features) > 0
+    )

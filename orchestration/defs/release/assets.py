@@ -98,7 +98,7 @@ def signed_manifest(
         name = artifact.name
         learned = "site_features" if name == anomaly.NAME and len(site_features) else "training_features"
         versions[name], cards[name] = _model_version(
-            context, registry, artifact, trial, gates, training_features, learned, ensemble
+            context, registry, artifact, trial, gates, training_features, learned
         )
     blobs = {
         "catalogue": registry.put_blob(catalogue_json()).path,
@@ -143,9 +143,8 @@ def _model_version(
     gates: dict[str, Gates],
     features: Dataset,
     learned: str,
-    ensemble: Ensemble,
 ) -> tuple[ModelVersion, str]:
-    """Put a model's blobs, and return its version and the text of its card."""
+    """Put a model's blobs, and return its version and the text of its card. ``learned`` names what it was fitted on."""
     name = artifact.name
     made = materialization_metadata(context.instance, name, digest_of(artifact))
     if made.get(TRAINED_ON) != trial.judged[learned]:
@@ -155,7 +154,15 @@ def _model_version(
         for asset in ("training_features", name, "trial")
         for check, result in gates[asset].items()
     }
-    card = model_card(BY_NAME[name], artifact, trial.evaluation, every, data=features, data_sha256=trial.judged["training_features"], site_flows=site_flows)
+    card = model_card(
+        BY_NAME[name],
+        artifact,
+        trial.evaluation,
+        every,
+        data=features,
+        data_sha256=trial.judged["training_features"],
+        site_flows=made[ROWS] if learned == "site_features" else 0,
+    )
     model = ModelVersion(
         artifact=registry.put_blob(artifact_to_bytes(artifact)).path,
         card=registry.put_blob(card.encode()).path,
