@@ -125,7 +125,7 @@ def _histogram(values: Rows, weights: Scores, column: int, bins: int) -> Histogr
     thresholds = np.unique(np.clip(np.concatenate([[below], between, [np.float32(high)]]), below, np.float32(high)))
     bin_of = np.where(known, np.searchsorted(thresholds, values, side="left"), len(thresholds) + 1)
     # Every bin, those outside the past and the unknown among them, is taken to have been seen once.
-    weight = np.bincount(bin_of, weights=weights, minlength=len(thresholds) + 2) + 1.0
+    weight = np.asarray(np.bincount(bin_of, weights=weights, minlength=len(thresholds) + 2), np.float64) + 1.0
     return Histogram(
         column, thresholds.astype(np.float32), np.asarray(-np.log(weight / weight.sum()), np.float64), weight
     )

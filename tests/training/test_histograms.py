@@ -97,7 +97,7 @@ def test_a_past_of_one_direction_only_is_enough() -> None:
 @pytest.mark.parametrize("rate", [0.01, 0.001])
 def test_the_tail_sets_a_threshold_at_the_rate_that_was_asked(rate: float) -> None:
     dice = np.random.default_rng(2)
-    calibration = calibrated_tail(dice.exponential(3.0, 2000), rate)
+    calibration = calibrated_tail(dice.exponential(3.0, 20_000), rate)
     flagged = calibration.probability(dice.exponential(3.0, 400_000)) >= 0.5
 
     assert flagged.mean() == pytest.approx(rate, rel=0.5)
