@@ -5,7 +5,7 @@ import dagster as dg
 from model_registry.artifact import Artifact
 from orchestration.checking import judged
 from orchestration.trial import Trial
-from training.gates import ANOMALY, ANOMALY_FPR, FINAL, LIMITS, SITE_FLAGGED, every_attack, integrity, quality, ranking
+from training.gates import ANOMALY, FINAL, LIMITS, every_attack, integrity, quality, ranking
 from training.recipes import RECIPES
 
 
@@ -37,7 +37,7 @@ def quality_check(name: str) -> dg.AssetChecksDefinition:
         measures = trial.evaluation.models.get(name)
         if name != ANOMALY:
             return judged(trial, quality(measures, LIMITS[name]))
-        return judged(trial, ranking(measures, SITE_FLAGGED if trial.of_site else ANOMALY_FPR))
+        return judged(trial, ranking(measures, of_site=trial.of_site))
 
     return check
 
