@@ -31,19 +31,17 @@ from flows.keying import HomeNetworks
 from training.assembly import assemble, baselines_of, calibrated_ensemble
 from training.baselines import fit_baselines
 from training.datasets import Dataset, LabelledFlows, load_captures, measured
+from training.datasets.augmented import augmented
 from training.datasets.captures import Capture, infected_captures, load_capture
-from training.fitting import make
 from training.judging import field_test
-from training.recipes import RECIPES
+from training.recipes import models_of
 from training.report import document, page_writer
 from training.report.gathering import Gathering
 from training.report.watch import FeatureWatch
-from training.splits import split
+from training.splits import split, without_sources
 from training.streams import INFECTED, LabelledChunk
 
 CHUNK: Final = 8192
-# The same hosts and the same beacon, two days running: who has learned from one has seen the other.
-TOGETHER: Final = frozenset({"rita-day-1", "rita-day-2"})
 NOTES: Final = (
     "Each capture is left out in turn: models, thresholds and baselines come from the other captures alone, and the "
     "one that was left out is decided from its first flow to its last. Floods were captured alone, so they are laid "
@@ -55,12 +53,14 @@ NOTES: Final = (
 )
 
 
-def detector_of(data: Dataset) -> Detector:
+def detector_of(data: Dataset, more: Dataset) -> Detector:
     """Make models, baselines and ensemble as the training job makes them. Raises TrainingError as they do."""
     parts = split(data)
-    models = {recipe.name: make(recipe, parts) for recipe in RECIPES}
+    models = models_of(parts, more)
     baselines = baselines_of(parts.train)
-    return assemble(models, baselines, calibrated_ensemble(models, baselines, parts.validation))
+    return assemble(
+        models, baselines, calibrated_ensemble(models, baselines, parts.validation, data.take(np.arange(0)))
+    )
 
 
 def chunks_of(flows: LabelledFlows, capture: int) -> Iterator[LabelledChunk]:
@@ -86,14 +86,15 @@ def folds(names: list[str], gathering: Gathering | None = None) -> Iterator[tupl
     With ``gathering`` baseline models are fitted, too, and it takes in what a page needs.
     """
     flows = load_captures(names)
-    data = measured(flows)
+    data, more = measured(flows), augmented(flows)
+    detectors: dict[frozenset[str], Detector] = {}
     for number, name in enumerate(flows.origin.names):
-        out = (
-            [number] if name not in TOGETHER else [i for i, other in enumerate(flows.origin.names) if other in TOGETHER]
-        )
-        rest = data.take(~np.isin(data.capture, out))
+        kin = frozenset[str]().union(*(data.origin.sources(other) for other in data.origin.relatives(number)))
+        rest = without_sources(data, kin)
         try:
-            detector = detector_of(rest)
+            if kin not in detectors:
+                detectors[kin] = detector_of(rest, without_sources(more, kin))
+            detector = detectors[kin]
             baselines = fit_baselines(split(rest)) if gathering else ()
         except TidegateError as error:
             if gathering:
@@ -106,7 +107,7 @@ def folds(names: list[str], gathering: Gathering | None = None) -> Iterator[tupl
             judged = data.features[(data.capture == number) & (data.truth >= Kind.BENIGN)]
             gathering.add(detector, test, watch, baselines, judged)
         yield name, document(test)
-    everything = detector_of(data)
+    everything = detector_of(data, more)
     for spec in infected_captures(names):
         capture = load_capture(FileSpec(spec.path, spec.format))
         watch = FeatureWatch(everything.models) if gathering else None

@@ -34,6 +34,7 @@ from flows.files import FileSpec
 from flows.keying import HomeNetworks
 from flows.simulator import SimulatedTraffic, hard_scenario, simulate, training_scenario
 from training.datasets import NO_TRUTH, load_captures, measured, simulated
+from training.datasets.augmented import augmented
 from training.datasets.captures import Capture, find_captures, load_capture
 from training.judging import field_test
 from training.report import document
@@ -141,10 +142,11 @@ def _median(values: list[float]) -> float | None:
 
 def transferred(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """What becomes of each labelled capture and of the hard scenario when all was learned from simulated traffic."""
-    detector = detector_of(measured(simulated(training_scenario())))
-    for flows in (load_captures(names), simulated(hard_scenario())):
-        for number, name in enumerate(flows.origin.names):
-            yield name, document(field_test(detector, chunks_of(flows, number), flows.origin.home(number)))
+    flows = simulated(training_scenario())
+    detector = detector_of(measured(flows), augmented(flows))
+    for judged in (load_captures(names), simulated(hard_scenario())):
+        for number, name in enumerate(judged.origin.names):
+            yield name, document(field_test(detector, chunks_of(judged, number), judged.origin.home(number)))
 
 
 def table(name: str, found: dict[str, Any], before: dict[str, Any]) -> list[str]:

@@ -14,7 +14,8 @@ from demo.collector import Collector, percentiles
 from demo.judge import Outcome, Seen, judge
 from demo.stage import Stage, ask, free_port, serving
 from flows.errors import TidegateError
-from flows.simulator import SimulatedTraffic, live_scenario, simulate
+from flows.formats import encode_canonical
+from flows.simulator import SimulatedTraffic, live_scenario, past_scenario, simulate
 from serving.broker import EmbeddedBroker
 from serving.config import Settings
 from serving.replay import Replayer
@@ -54,15 +55,18 @@ class Result:
 
 
 def train_with_dagster(stage: Stage, say: Say) -> None:
-    """Fill the registry with models trained by the Dagster job."""
+    """Fill the registry with models trained by the Dagster job, the anomaly model on the live network's day before."""
     from orchestration.headless import run_training  # the training stack takes seconds to import: not for --help
 
+    past = stage.var / "demo" / "past.ndjson"
+    past.write_bytes(b"".join(line + b"\n" for line in encode_canonical(simulate(past_scenario()).batch)))
     run_training(
         registry=stage.registry,
         keys=stage.keys,
         store=stage.var / "demo" / "store",
         home=stage.var / "dagster",
         flows={},
+        site={"site": [f"canonical:{past}"]},
         say=say,
     )
 

@@ -11,25 +11,27 @@ Nothing is decided, for the first of these reasons that holds:
 * *engines disagree*: one engine is strongly for a threat, another strongly against, their sum is near zero, and no
   undisputed threat is decided;
 * *too little history*: an anomaly would be decided, no rule names it, and the host has hardly been seen, so that the
-  windows the other engines read have not filled.
+  windows the other engines read have not filled; or only the anomaly model speaks for one, and that model was not
+  fitted on enough flows of the site itself to have a say.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from detection.verdict import ENGINES, THREATS, Features, Floats, Kind, Reason, column, sigmoid
+from detection.verdict import ENGINES, ML, THREATS, Features, Floats, Kind, Reason, column, sigmoid
 from flows.catalogue import INDEX
 from flows.errors import TidegateError
 
 MAX_BYTES: Final = 65_536
+MIN_SITE_FLOWS: Final = 1000
 _NEWTON_STEPS: Final = 100
 
 Bools = npt.NDArray[np.bool_]
@@ -66,17 +68,28 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         strong: a weighted vote of this size, for or against, is a strong one (log-odds).
         near_zero: support below this size, either way, is near zero (log-odds).
         min_history: flows of the host below which an anomaly needs a rule.
+        min_site_flows: flows of the site's own past below which the anomaly model has no say.
         max_missing_share: largest share of unknown features in a flow that is decided.
     """
 
     strong: Annotated[float, msgspec.Meta(gt=0)]
     near_zero: Annotated[float, msgspec.Meta(ge=0)]
     min_history: Annotated[float, msgspec.Meta(ge=0)]
+    min_site_flows: Annotated[int, msgspec.Meta(ge=0)]
     max_missing_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Ensemble(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How votes are combined: weights, and per threat a bias, and the slope and intercept of the final confidence."""
+    """How votes are combined.
+
+    Attributes:
+        version: of this form.
+        weights: of the engines' votes.
+        bias: added to the support of each threat (log-odds).
+        slope, intercept: of the final confidence in each threat.
+        limits: where nothing is decided.
+        site_flows: flows of the site's own past that the anomaly model was fitted on; 0: on other networks' flows.
+    """
 
     version: Literal[1]
     weights: Weights
@@ -84,14 +97,20 @@ class Ensemble(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slope: PerThreat
     intercept: PerThreat
     limits: Limits
+    site_flows: Annotated[int, msgspec.Meta(ge=0)]
+
+    @property
+    def knows_site(self) -> bool:
+        """Whether the anomaly model was fitted on enough of the site's own past to have a say."""
+        return self.site_flows >= self.limits.min_site_flows
 
 
 def _each(value: float) -> PerThreat:
     return PerThreat(value, value, value)
 
 
-def default_ensemble() -> Ensemble:
-    """The ensemble to start from, before training has calibrated the confidence.
+def default_ensemble(site_flows: int = 0) -> Ensemble:
+    """The ensemble to start from, before training has calibrated the confidence; ``site_flows`` as in Ensemble.
 
     Models count in full: their log-odds are calibrated, and zero lies at a stated false-positive rate. Rules count in
     full: their confidence is stated, and a rule of 0.9 (2.2) outvotes a model that is mildly against but not one that
@@ -99,6 +118,7 @@ def default_ensemble() -> Ensemble:
     one observation twice. The bias is 0, so that a model's alarm stands where the others say nothing. A strong vote is
     2 (0.88); sums within 1 (0.27 to 0.73) are too close to call between strong ones. One-way NetFlow leaves up to 0.69
     of the features unknown (ICMP; TCP 0.52) and Argus 0.50; tables without times and addresses leave 0.84.
+    How many flows of a site its anomaly model needs was measured (docs/evaluation.md).
     """
     return Ensemble(
         version=1,
@@ -106,7 +126,10 @@ def default_ensemble() -> Ensemble:
         bias=_each(0.0),
         slope=_each(1.0),
         intercept=_each(0.0),
-        limits=Limits(strong=2.0, near_zero=1.0, min_history=8.0, max_missing_share=0.75),
+        limits=Limits(
+            strong=2.0, near_zero=1.0, min_history=8.0, min_site_flows=MIN_SITE_FLOWS, max_missing_share=0.75
+        ),
+        site_flows=site_flows,
     )
 
 
@@ -151,21 +174,35 @@ class Combined:
         strongest: float64[n, 3], the largest weighted vote for each threat.
         weakest: float64[n, 3], the smallest.
         spoken: bool[3], whether any engine can speak to the threat.
+        unheard: bool[n], whether a model that has no say yet would have made it an anomaly, and the others do not.
     """
 
     support: Floats
     strongest: Floats
     weakest: Floats
     spoken: Bools
+    unheard: Bools
 
 
 def combine(ensemble: Ensemble, votes: Mapping[str, Floats], speaks: Mapping[str, Bools]) -> Combined:
-    """Weigh the engines' votes.
+    """Weigh the engines' votes. An anomaly model that does not know the site is not counted.
 
     Args:
         votes: per engine float64[n, 3], log-odds.
         speaks: per engine bool[3], the threats that it can speak to.
     """
+    everybody = _weigh(ensemble, votes, speaks)
+    if ensemble.knows_site:
+        return everybody
+    anomaly = column(Kind.ANOMALY)
+    heard = speaks[ML].copy()
+    heard[anomaly] = False
+    combined = _weigh(ensemble, votes, {**speaks, ML: heard})
+    claimed = (everybody.support[:, anomaly] > 0.0) & (combined.support[:, anomaly] <= 0.0)
+    return replace(combined, unheard=claimed)
+
+
+def _weigh(ensemble: Ensemble, votes: Mapping[str, Floats], speaks: Mapping[str, Bools]) -> Combined:
     weights = {engine: getattr(ensemble.weights, engine).array() for engine in ENGINES}
     counted = {engine: weights[engine] * speaks[engine] for engine in ENGINES}
     present = sum(counted.values(), np.zeros(len(THREATS)))
@@ -177,6 +214,7 @@ def combine(ensemble: Ensemble, votes: Mapping[str, Floats], speaks: Mapping[str
         strongest=weighed.max(axis=0),
         weakest=weighed.min(axis=0),
         spoken=spoken,
+        unheard=np.zeros(weighed.shape[1], dtype=np.bool_),
     )
 
 
@@ -202,6 +240,7 @@ def decide(
     anomaly = column(Kind.ANOMALY)
     seen_enough = features[:, INDEX["host_flows"]] >= limits.min_history
     reason[(kind == Kind.ANOMALY) & ~seen_enough & (rule_votes[:, anomaly] <= 0.0)] = Reason.TOO_LITTLE_HISTORY
+    reason[~any_decided & combined.unheard] = Reason.TOO_LITTLE_HISTORY
     reason[~any_decided & disputed.any(axis=1)] = Reason.ENGINES_DISAGREE
     reason[np.isnan(features).mean(axis=1) > limits.max_missing_share] = Reason.TOO_FEW_FEATURES
     kind[reason != Reason.NONE] = Kind.ABSTAIN

@@ -35,7 +35,7 @@ __all__ = [
     "check_golden",
 ]
 
-Algorithm = Literal["lightgbm", "isolation_forest"]
+Algorithm = Literal["lightgbm", "isolation_forest", "histograms"]
 
 MAX_BYTES: Final = 64 << 20
 MAX_HEADER: Final = 16 << 10

@@ -16,6 +16,7 @@ from model_registry.commands.options import registry_option
 from model_registry.content import SLOTS, Slot
 from orchestration.headless import run_training
 from training.datasets.captures import find_captures
+from training.datasets.site import site_specs
 
 
 @click.command()
@@ -57,7 +58,16 @@ from training.datasets.captures import find_captures
     help="A capture of --data not to learn from. May be repeated.",
 )
 @click.option(
-    "--home", metavar="NETWORKS", help="Home networks of --data, comma-separated.  [default: RFC 1918 and ULA]"
+    "--home",
+    metavar="NETWORKS",
+    help="Home networks of --data and --site, comma-separated.  [default: RFC 1918 and ULA]",
+)
+@click.option(
+    "--site",
+    multiple=True,
+    metavar="FILE",
+    help="Flows of the site's own past, [FORMAT:]PATH, in their order, for the anomaly model; no label is looked at. "
+    "May be repeated.",
 )
 @click.option("--seed", type=int, help="Seed of the simulated training traffic, without --data.  [default: 1]")
 @click.option(
@@ -72,25 +82,31 @@ def train(
     data: tuple[str, ...],
     leave_out: tuple[str, ...],
     home: str | None,
+    site: tuple[str, ...],
     seed: int | None,
     slot: Slot,
     as_json: bool,
 ) -> None:
     """Train, test, sign and register the three models: the job `train` of the Dagster UI, without the UI.
 
-    Learns from simulated traffic unless --data names captures. Progress goes to stderr. Exits with 4 when a gate is not
+    Learns from simulated traffic unless --data names captures. Without --site the anomaly model knows other networks
+    only, and has no say in verdicts. Progress goes to stderr. Exits with 4 when a gate is not
     passed; then nothing is published.
     """
     if data and seed is not None:
         raise UsageError("--seed is of simulated traffic and --data of captures; give one of them")
-    if (leave_out or home) and not data:
-        raise UsageError("--leave-out and --home are about the captures of --data; give --data, too")
+    if leave_out and not data:
+        raise UsageError("--leave-out is about the captures of --data; give --data, too")
+    if home and not (data or site):
+        raise UsageError("--home is about the captures of --data and --site; give one of them, too")
     if data:
         find_captures(data, leave_out)  # asked before Dagster is, so that a slip of the finger is told as one
+    site_specs(site)
+    past: dict[str, Any] = {"site": list(site)}
     flows: dict[str, Any] = {"data": list(data), "leave_out": list(leave_out)}
     if home is not None:
-        flows["home"] = [network.strip() for network in home.split(",")]
-        HomeNetworks(flows["home"])  # asked before Dagster is, too
+        flows["home"] = past["home"] = [network.strip() for network in home.split(",")]
+        HomeNetworks(past["home"])  # asked before Dagster is, too
     if seed is not None:
         flows["seed"] = seed
     began = time.monotonic()
@@ -99,7 +115,7 @@ def train(
         click.echo(f"{time.monotonic() - began:6.1f} s  {line}", err=True)
 
     outcome = run_training(
-        registry=registry, keys=keys, store=store, home=dagster_home, flows=flows, say=say, slot=slot
+        registry=registry, keys=keys, store=store, home=dagster_home, flows=flows, site=past, say=say, slot=slot
     )
     if as_json:
         json.dump(outcome, sys.stdout, indent=2)

@@ -30,6 +30,7 @@ def run_training(
     store: Path,
     home: Path,
     flows: dict[str, Any],
+    site: dict[str, Any] | None = None,
     say: Callable[[str], None],
     slot: Slot = "champion",
 ) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def run_training(
         store: folder for the assets' data.
         home: folder of Dagster's own records; the web interface shows the run if it is started with the same.
         flows: what to learn from, as :class:`orchestration.defs.data.assets.TrainingFlows` has it.
+        site: the site's own past, as :class:`orchestration.defs.data.assets.SiteFlows` has it; none unless given.
         say: is told what happens, a line at a time.
         slot: where the new models go.
 
@@ -73,6 +75,7 @@ def run_training(
             run_config={
                 "ops": {
                     "training_flows": {"config": flows},
+                    "site_features": {"config": site or {}},
                     "signed_manifest": {"config": {"slot": Destination(slot).name}},
                 },
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # told in our own lines instead

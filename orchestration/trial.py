@@ -11,10 +11,14 @@ from training.evaluation import Evaluation
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An evaluation with the digests of what it judged: each model and the data, all SHA-256 in hex."""
+    """An evaluation with the digests of what it judged: each model and the data, all SHA-256 in hex.
+
+    ``of_site``: the anomaly model's own figures are of the site's latest flows, which nobody has labelled.
+    """
 
     evaluation: Evaluation
     judged: dict[str, str]
+    of_site: bool
 
 
 def trial_to_json(trial: Trial) -> bytes:

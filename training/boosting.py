@@ -123,7 +123,7 @@ def make_boosted(recipe: BoostedRecipe, split: Split, more: Dataset) -> Artifact
     positive = judged.truth == recipe.threat
     calibration = fit_platt(raw, positive)
     probability = calibration.probability(raw)
-    lowest = threshold_at(recipe.fpr, probability[~positive], np.empty(0))
+    lowest = threshold_at(recipe.fpr, probability[~positive])
     everything = Dataset.concatenate([known, more])
     return export(
         fit(recipe, everything, left_out.trees),

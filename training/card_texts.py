@@ -50,11 +50,14 @@ _OF_MODEL: Final = {
         "A pair's period, sizes and shares of bytes are kept from it, since they are the malware author's choice.",
     ),
     anomaly.NAME: (
-        "**Strange is not hostile.** It was fitted on no attack, and a new backup may be strange, too.",
+        "**It belongs to one site.** On another its ranking may be worse than chance, so without enough flows of the "
+        "site's own past the ensemble gives it no say: `tidegate train --site`.",
+        "**Strange is not hostile.** A new backup may be strange, too; and ordinary life changes. On later traffic of "
+        "published captures far more benign flows were over its threshold than the stated share: up to a third.",
         "What it finds at its threshold has no floor among the gates: a fast scan is found whole, a slow one hardly at "
         "all. It is asked to rank strange flows above ordinary ones, and for few false alarms.",
-        "It looks at what a host does, not at what is done to it, nor at pairs: those features are kept from it.",
-        "An attack that went on unnoticed in its benign flows is ordinary life to it.",
+        "It looks at one feature at a time and at no pairs; where a host began a flow, only at what that host does.",
+        "An attack that went on in the past that it was fitted on is ordinary life to it.",
     ),
 }
 

@@ -6,6 +6,8 @@ so they stand as code or are escaped, and cannot pass for a part of the card.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from detection.verdict import THREATS, Kind
@@ -15,19 +17,20 @@ from training.card_figures import attacks, calibration, operating_point, rarer
 from training.card_texts import INTENDED_USE, PURPOSE, limits
 from training.datasets import NO_TRUTH, Dataset, Part
 from training.evaluation import Evaluation
-from training.fitting import Recipe
 from training.gates import GateResult
 from training.markdown import bullets, code, paragraph, prose, steps, table
+from training.recipes import AnyRecipe
 
 
 def model_card(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     artifact: Artifact,
     evaluation: Evaluation,
     gates: dict[str, GateResult],
     *,
     data: Dataset,
     data_sha256: str,
+    site_flows: int = 0,
 ) -> str:
     """Write the card of one model as Markdown.
 
@@ -37,12 +40,13 @@ def model_card(
         gates: the gates' results, by ``asset/check``.
         data: the measured flows that it was made and tried on.
         data_sha256: the digest of ``data`` as it is stored.
+        site_flows: how many flows of the site's own past the model was fitted on; 0: on ``data``.
     """
     measures = evaluation.models[recipe.name]
     sections = {
         "Intended use": bullets(INTENDED_USE),
         "Data": _data(data, data_sha256),
-        "Protocol": _protocol(recipe, artifact, data),
+        "Protocol": _protocol(recipe, artifact, data, site_flows),
         "At the operating point": operating_point(recipe.threat.label, measures),
         "Where attacks are rarer": rarer(measures),
         "Attack by attack": attacks(evaluation.alone.get(recipe.name, {}), evaluation.labels),
@@ -59,10 +63,17 @@ def model_card(
     return "\n".join(lines) + "\n"
 
 
+_KINDS: Final = {
+    "histograms": "Histograms (HBOS) as a forest",
+    "isolation_forest": "An isolation forest",
+    "lightgbm": "A boosted forest (LightGBM)",
+}
+
+
 def _summary(artifact: Artifact) -> list[str]:
     forest = artifact.forest
     used = len(np.unique(forest.feature[forest.left != -1]))
-    kind = "An isolation forest" if artifact.algorithm == "isolation_forest" else "A boosted forest (LightGBM)"
+    kind = _KINDS[artifact.algorithm]
     return paragraph(
         f"{PURPOSE[artifact.name]} {kind} of {len(forest.roots)} trees, which look at {used} of the {len(NAMES)} "
         "features of one flow at a time. Addresses, absolute times and labels are not among the features."
@@ -89,12 +100,14 @@ def _data(data: Dataset, digest: str) -> list[str]:
     ]
 
 
-def _protocol(recipe: Recipe, artifact: Artifact, data: Dataset) -> list[str]:
+def _protocol(recipe: AnyRecipe, artifact: Artifact, data: Dataset, site_flows: int) -> list[str]:
     label = recipe.threat.label
+    if site_flows:
+        return steps(_of_site(recipe, site_flows))
     whole = all(len(np.unique(data.part[data.capture == capture])) == 1 for capture in np.unique(data.capture))
     fitted = (
         "Fitted on the benign flows of the training part alone."
-        if artifact.algorithm == "isolation_forest"
+        if artifact.algorithm != "lightgbm"
         else f"Fitted on the benign and {label} flows of the training part; validation said when to stop adding trees."
     )
     return steps(
@@ -110,3 +123,15 @@ def _protocol(recipe: Recipe, artifact: Artifact, data: Dataset) -> list[str]:
             "other attacks are no rows of this model.",
         ]
     )
+
+
+def _of_site(recipe: AnyRecipe, site_flows: int) -> list[str]:
+    return [
+        f"Fitted on {site_flows:,} flows of the site's own past, whatever they are: no label was looked at.",
+        "The threshold was set on the 20 % of that past's flows that came next, unlabelled, too: a share of "
+        f"{100 * recipe.fpr:g} % of such flows would reach it, if the 5 % highest scores fall off exponentially.",
+        "The probability is 1/2 there, and its log-odds rise by one where flows are e times as rare: it tells how rare "
+        "a flow is in the site's past, not how likely an attack.",
+        "Judged on the site's latest 20 % of flows, taken for benign, and on the labelled strange flows of the data's "
+        "test part, which are other networks' and so easier to tell apart.",
+    ]

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from detection.detector import Detector
+from detection.engines.math import baselines_from_json
+from detection.engines.rules import parse_rules
+from detection.ensemble import ensemble_from_json
 from flows.batch import FlowBatch
 from flows.errors import UsageError
 from flows.files import FileChunk, FileSpec, parse_spec, read_flows
@@ -23,7 +27,9 @@ from flows.keying import DEFAULT_HOME, HomeNetworks
 from flows.labels import is_understood
 from model_registry.commands.options import min_version_option, registry_option, root_option, state_option
 from model_registry.errors import Reason, TrustError
-from model_registry.registry import Registry
+from model_registry.registry import Loaded, Registry
+from training.assembly import fitted_flows
+from training.datasets import load_site
 from training.datasets.known import known
 from training.datasets.mixing import lay_over
 from training.errors import TrainingError
@@ -66,6 +72,13 @@ _LABELS: Final = 1000  # distinct ones that are counted, of those that nobody un
     help="Benign capture to lay FILES over that are attack from end to end; give it again for another. Whole files "
     "are held in memory.",
 )
+@click.option(
+    "--site",
+    multiple=True,
+    metavar="FILE",
+    help="Flows of the site's own past, [FORMAT:]PATH, to fit the anomaly model on first, for this evaluation alone; "
+    "no label is looked at. May be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option(
     "--report",
@@ -82,6 +95,7 @@ def evaluate(
     home: str,
     default_format: str | None,
     below: tuple[str, ...],
+    site: tuple[str, ...],
     as_json: bool,
     report: Path | None,
 ) -> None:
@@ -102,7 +116,9 @@ def evaluate(
     mixes = [parse_spec(text, default_format) for text in below]
     for spec in (*specs, *mixes):
         _tell_what_is_known(spec, networks)
-    detector = _load(registry, root, state, min_version)
+    loaded = Registry(registry).load(root=root, min_version=min_version, state_dir=state)
+    detector = _with_site(loaded, site, networks) if site else Detector.from_registry(loaded)
+    _tell_what_is_missing(detector, loaded, registry)
     streams = labelled(_watched(read_flows(specs, _CHUNK_LINES)))
     if mixes:
         benign = whole(labelled(_watched(read_flows(mixes, _CHUNK_LINES))))
@@ -139,9 +155,32 @@ def _facts(
     )
 
 
-def _load(registry: str, root: Path | None, state: Path | None, min_version: int) -> Detector:
-    loaded = Registry(registry).load(root=root, min_version=min_version, state_dir=state)
-    detector = Detector.from_registry(loaded)
+def _with_site(loaded: Loaded, files: tuple[str, ...], home: HomeNetworks) -> Detector:
+    """The registry's detector, but with an anomaly model of this past; the registry is left as it is."""
+    from training import anomaly  # brings LightGBM, which only --site needs
+
+    try:
+        past = load_site(files, home.networks, judged=0.0)
+        model = anomaly.of_site(past)
+    except TrainingError as error:
+        raise UsageError(f"--site: {error}") from error
+    ensemble = msgspec.structs.replace(ensemble_from_json(loaded.ensemble), site_flows=fitted_flows(past))
+    say = "" if ensemble.knows_site else f", which are too few for a say (at least {ensemble.limits.min_site_flows})"
+    click.echo(
+        f"{anomaly.NAME} is fitted on {ensemble.site_flows} of {len(past)} flows of --site, unlabelled{say}; the "
+        "registry's is not used, and stays as it is",
+        err=True,
+    )
+    return Detector(
+        parse_rules(loaded.rules),
+        baselines_from_json(loaded.math),
+        {**loaded.models, anomaly.NAME: model},
+        ensemble,
+        manifest_version=loaded.version,
+    )
+
+
+def _tell_what_is_missing(detector: Detector, loaded: Loaded, registry: str) -> None:
     for name in detector.degraded:
         reason = loaded.refused.get(name, "the manifest has no champion of it")
         click.echo(f"tidegate: evaluating without {name}: {reason}", err=True)
@@ -150,7 +189,6 @@ def _load(registry: str, root: Path | None, state: Path | None, min_version: int
             f"{registry}: nothing to decide by: no rules, no baselines, and no models; train, or restore",
             Reason.MISSING,
         )
-    return detector
 
 
 def _tell_what_is_known(spec: FileSpec, home: HomeNetworks) -> None:

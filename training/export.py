@@ -10,14 +10,22 @@ import numpy.typing as npt
 from sklearn.ensemble import IsolationForest
 
 from flows.catalogue import catalogue_digest
-from model_registry.artifact import Artifact, Calibration, Forest, Profile
+from model_registry.artifact import Algorithm, Artifact, Calibration, Forest, Profile
 from model_registry.scoring import raw_scores
-from training.forests import ExportError, forest_from_isolation_forest, forest_from_lightgbm, forest_of
+from training.forests import (
+    ExportError,
+    forest_from_histograms,
+    forest_from_isolation_forest,
+    forest_from_lightgbm,
+    forest_of,
+)
+from training.histograms import Histograms
 
 __all__ = [
     "ExportError",
     "export",
     "fitted_scores",
+    "forest_from_histograms",
     "forest_from_isolation_forest",
     "forest_from_lightgbm",
     "forest_of",
@@ -35,8 +43,10 @@ SCORE_BINS: Final = 20
 PROVEN_ROWS: Final = 8192
 
 
-def fitted_scores(model: lightgbm.Booster | IsolationForest, rows: Rows) -> Scores:
+def fitted_scores(model: lightgbm.Booster | Histograms | IsolationForest, rows: Rows) -> Scores:
     """What the library itself gives for the raw score, float32[n, 120] -> float64[n]."""
+    if isinstance(model, Histograms):
+        return model.scores(rows)
     if isinstance(model, IsolationForest):
         return np.asarray(np.log2(-model.score_samples(rows)), np.float64)
     return np.asarray(model.predict(rows, raw_score=True), np.float64)
@@ -87,7 +97,7 @@ def profile_of(rows: Rows, scores: Scores) -> Profile:
     )
 
 
-def prove_equal(model: lightgbm.Booster | IsolationForest, forest: Forest, rows: Rows) -> None:
+def prove_equal(model: lightgbm.Booster | Histograms | IsolationForest, forest: Forest, rows: Rows) -> None:
     """Raise ExportError if, on any of the rows float32[n, 120], the forest's raw score is over 1e-9 off the model's."""
     off = np.abs(fitted_scores(model, rows) - raw_scores(forest, rows))
     if not np.all(off <= TOLERANCE):
@@ -98,8 +108,19 @@ def prove_equal(model: lightgbm.Booster | IsolationForest, forest: Forest, rows:
         )
 
 
+def _algorithm(model: lightgbm.Booster | Histograms | IsolationForest) -> Algorithm:
+    if isinstance(model, Histograms):
+        return "histograms"
+    return "isolation_forest" if isinstance(model, IsolationForest) else "lightgbm"
+
+
 def export(
-    model: lightgbm.Booster | IsolationForest, *, name: str, calibration: Calibration, threshold: float, rows: Rows
+    model: lightgbm.Booster | Histograms | IsolationForest,
+    *,
+    name: str,
+    calibration: Calibration,
+    threshold: float,
+    rows: Rows,
 ) -> Artifact:
     """Make the artifact of a fitted model, proven equal to it on its golden rows and on training rows.
 
@@ -112,7 +133,7 @@ def export(
     prove_equal(model, forest, np.concatenate([golden, rows[:: -(-len(rows) // PROVEN_ROWS)]]))
     return Artifact(
         name=name,
-        algorithm="isolation_forest" if isinstance(model, IsolationForest) else "lightgbm",
+        algorithm=_algorithm(model),
         forest=forest,
         calibration=calibration,
         threshold=threshold,

@@ -9,7 +9,6 @@ from typing import Final, TypeAlias
 import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import IsolationForest
 
 from detection.verdict import Kind
 from flows.catalogue import INDEX
@@ -19,11 +18,12 @@ from training.calibration import fit_platt
 from training.datasets import Dataset
 from training.errors import TrainingError
 from training.export import export, forest_of
+from training.histograms import Histograms
 from training.splits import Split
 from training.thresholds import threshold_at
 
 Features = npt.NDArray[np.float32]
-Fitted: TypeAlias = lgb.Booster | IsolationForest
+Fitted: TypeAlias = lgb.Booster | Histograms
 SEED: Final = 20260101
 
 # How long a host or a pair has been watched says where a capture began, not what a flow is.
@@ -64,7 +64,7 @@ def make(recipe: Recipe, split: Split) -> Artifact:
         fitted,
         name=recipe.name,
         calibration=calibration,
-        threshold=threshold_at(recipe.fpr, probability[~positive], probability[positive]),
+        threshold=threshold_at(recipe.fpr, probability[~positive]),
         rows=split.train.of(Kind.BENIGN, recipe.threat).features,
     )
 

@@ -7,7 +7,9 @@ float32 numbers in the same way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import lightgbm
@@ -18,6 +20,7 @@ from sklearn.ensemble import IsolationForest
 from flows.errors import TidegateError
 from model_registry.artifact import Forest
 from model_registry.forest import FEATURES, MAX_NODES
+from training.histograms import INITIATED, LARGEST, Histogram, Histograms
 
 Scores = npt.NDArray[np.float64]
 
@@ -221,8 +224,55 @@ def forest_from_isolation_forest(model: IsolationForest) -> Forest:
     return Forest(**{name: np.concatenate(arrays) for name, arrays in parts.items()})
 
 
-def forest_of(model: lightgbm.Booster | IsolationForest) -> Forest:
-    """The forest of either kind of fitted model; raises ExportError as the two functions above do."""
+def forest_from_histograms(model: Histograms) -> Forest:
+    """Take over histograms: a tree per feature and direction, whose leaves are its bins, and one with the offsets.
+
+    The root of each tree asks who began the flow: it is a leaf of 0 for the other direction. Below it unknown values,
+    which go right, are parted from the others.
+    """
+    builder = _Builder()
+    weights: list[float] = []
+
+    def add(feature: int, threshold: float, value: float, weight: float, *, missing_left: bool = False) -> int:
+        weights.append(weight)
+        return builder.add(feature, threshold, missing_left, value)
+
+    def leaf(value: float, weight: float = 1.0) -> int:
+        return add(0, 0.0, value, weight)
+
+    def bins(histogram: Histogram, first: int, last: int) -> int:
+        """Add the subtree of these bins, parents first; returns its place."""
+        if first == last:
+            return leaf(float(histogram.surprise[first]), float(histogram.weight[first]))
+        middle = (first + last) // 2
+        place = add(histogram.column, float(histogram.thresholds[middle]), 0.0, 0.0)
+        builder.nodes[place][2:4] = bins(histogram, first, middle), bins(histogram, middle + 1, last)
+        return place
+
+    def known_or_not(histogram: Histogram) -> int:
+        place = add(histogram.column, float(LARGEST), 0.0, 0.0)
+        known = bins(histogram, 0, len(histogram.thresholds))
+        builder.nodes[place][2:4] = known, leaf(float(histogram.surprise[-1]), float(histogram.weight[-1]))
+        return place
+
+    def tree(came: Callable[[], int], began: Callable[[], int]) -> None:
+        root = add(INITIATED, 0.5, 0.0, 0.0, missing_left=True)
+        builder.roots.append(root)
+        builder.nodes[root][2:4] = came(), began()
+
+    tree(lambda: leaf(model.came.offset), lambda: leaf(model.began.offset))
+    for one in model.came.features:
+        tree(partial(known_or_not, one), partial(leaf, 0.0, float(one.weight.sum())))
+    for one in model.began.features:
+        tree(partial(leaf, 0.0, float(one.weight.sum())), partial(known_or_not, one))
+    forest = builder.forest()
+    return replace(forest, value=_expected(forest.left, forest.right, np.array(weights), forest.value))
+
+
+def forest_of(model: lightgbm.Booster | Histograms | IsolationForest) -> Forest:
+    """The forest of any kind of fitted model; raises ExportError as the functions above do."""
+    if isinstance(model, Histograms):
+        return forest_from_histograms(model)
     if isinstance(model, IsolationForest):
         return forest_from_isolation_forest(model)
     return forest_from_lightgbm(model)

@@ -6,7 +6,7 @@ from flows.simulator.exporters import Exporter
 from flows.simulator.floods import FlashCrowd, HttpFlood, SynFlood, UdpAmplification
 from flows.simulator.intrusions import AuthorisedScan, Beacon, IcmpTunnel, PortScan
 from flows.simulator.malware import ChatCommand, DeadCommand, LazyBeacon, MadeUpNames, PeerBot
-from flows.simulator.ready import hard_scenario, live_scenario, training_scenario
+from flows.simulator.ready import hard_scenario, live_scenario, past_scenario, training_scenario
 from flows.simulator.scenario import Capture, Scenario
 from flows.simulator.servers import BusyNames, BusyService, Pings
 from flows.simulator.slow_floods import Slowloris, SlowSynFlood
@@ -43,6 +43,7 @@ __all__ = [
     "UdpFlood",
     "hard_scenario",
     "live_scenario",
+    "past_scenario",
     "simulate",
     "training_scenario",
 ]

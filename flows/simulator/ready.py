@@ -1,13 +1,15 @@
-"""Three ready scenarios: one to train on, one to be judged by, and one that is too hard.
+"""Ready scenarios: one to train on, one to be judged by, what went before that one, and one that is too hard.
 
 ``training_scenario`` is six captures of six networks, one after the other with quiet gaps; every attack kind that
 models are trained on happens in each of them, every time with other parameters, so that any split in time has
 all kinds on both sides. ``live_scenario`` is one capture of a seventh network, with other rates, periods and sizes than
-training, and one attack kind that training never shows. ``hard_scenario`` holds what hides.
+training, and one attack kind that training never shows. ``past_scenario`` is another day of that network, without
+attacks: what a site knows of itself when it begins to watch. ``hard_scenario`` holds what hides.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -18,6 +20,7 @@ from flows.simulator.floods import FlashCrowd, HttpFlood, SynFlood, UdpAmplifica
 from flows.simulator.intrusions import Beacon, IcmpTunnel, PortScan
 from flows.simulator.scenario import Capture, Scenario
 
+_DAY_S: Final = 86_400.0
 _GAP_S: Final = 1800.0  # between captures of one scenario
 _HARD_S: Final = 2400.0
 # Of the day, capture by capture: the third is watched by night, the fifth in the evening.
@@ -104,3 +107,10 @@ def hard_scenario(seed: int = 3) -> Scenario:
             Capture(number * (_HARD_S + _GAP_S), _HARD_S, subnet, 30, 0.8, hidden, float(rng.uniform(8, 20)), exporter)
         )
     return Scenario(seed, 1_720_000_000.0 + float(rng.integers(0, 10_000_000)), tuple(captures))
+
+
+def past_scenario(seed: int = 2) -> Scenario:
+    """The day before ``live_scenario(seed)``: the same network, another life, another crowd, and no attack."""
+    live = live_scenario(seed)
+    crowd = FlashCrowd(at=500.0, duration=180, visitors=700)
+    return replace(live, start=live.start - _DAY_S, day=1, captures=(replace(live.captures[0], attacks=(crowd,)),))

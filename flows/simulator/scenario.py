@@ -30,6 +30,7 @@ class Scenario:
     seed: int
     start: float  # s since 1970
     captures: tuple[Capture, ...]
+    day: int = 0  # another day is another life of the same networks
 
     def __post_init__(self) -> None:
         if not self.captures:

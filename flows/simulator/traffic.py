@@ -68,12 +68,12 @@ def simulate(scenario: Scenario) -> SimulatedTraffic:
         start = scenario.start + capture.at
         # Network, life and each attack have dice of their own: taking one attack out leaves all else as it was.
         network = draw_network(_dice(scenario, number, 0), capture.subnet, capture.clients)
-        dice = _dice(scenario, number, 1)
+        dice = _dice(scenario, number, 1, scenario.day)
         span = Span.draw(dice, start, capture.duration, capture.rate, capture.hour)
         life = told(benign_life(dice, network, span), capture.exporter)
         parts.append(_Part(whole_microseconds(life), number))
         for position, attack in enumerate(capture.attacks):
-            scripted = attack.flows(_dice(scenario, number, 2 + position), network, start)
+            scripted = attack.flows(_dice(scenario, number, 2 + position, scenario.day), network, start)
             written = whole_microseconds(told(scripted.columns, capture.exporter))
             parts.append(_Part(written, number, attack.label, attack.name))
             facts.append(_facts(attack, number, scripted, written))
@@ -92,8 +92,8 @@ def simulate(scenario: Scenario) -> SimulatedTraffic:
     )
 
 
-def _dice(scenario: Scenario, capture: int, stream: int) -> Generator:
-    return np.random.default_rng([scenario.seed, capture, stream])
+def _dice(scenario: Scenario, capture: int, stream: int, day: int = 0) -> Generator:
+    return np.random.default_rng([scenario.seed, capture, stream, *([day] if day else ())])
 
 
 def _facts(attack: Attack, capture: int, scripted: Scripted, written: Columns) -> AttackFacts:

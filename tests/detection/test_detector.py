@@ -14,7 +14,7 @@ from detection.document import vote_word
 from detection.engines.math import Baselines, BaselinesError
 from detection.engines.ml import MODELS
 from detection.engines.rules import RulesError, RuleSet, default_rules, parse_rules
-from detection.ensemble import EnsembleError, default_ensemble
+from detection.ensemble import MIN_SITE_FLOWS, EnsembleError, default_ensemble
 from detection.evidence import explain_score
 from detection.verdict import ENGINES, THREATS, Decisions, Kind, Reason
 from flows.catalogue import INDEX
@@ -32,7 +32,7 @@ SEES = {"ddos_lgbm": "is_icmp", "malware_lgbm": "state_rejected", "anomaly_ifore
 def detector(*models: str, rules: RuleSet | None = None) -> Detector:
     artifacts = {name: tiny_artifact(name, feature=INDEX[SEES[name]]) for name in models}
     shipped = parse_rules(default_rules()) if rules is None else rules
-    return Detector(shipped, NONE, artifacts, default_ensemble())
+    return Detector(shipped, NONE, artifacts, default_ensemble(MIN_SITE_FLOWS))
 
 
 def said(decisions: Decisions, row: int) -> dict[str, str]:
@@ -80,7 +80,7 @@ def test_a_signed_blob_that_is_none_is_refused(loaded: Loaded) -> None:
 
 def test_a_model_of_another_name_does_not_vote() -> None:
     stranger = {"luck_lgbm": tiny_artifact("luck_lgbm")}
-    built = Detector(RuleSet(()), NONE, stranger, default_ensemble(), fingerprints={"luck_lgbm": "ab"})
+    built = Detector(RuleSet(()), NONE, stranger, default_ensemble(MIN_SITE_FLOWS), fingerprints={"luck_lgbm": "ab"})
     assert built.degraded == tuple(MODELS)
     assert built.fingerprints == {}
     assert not built.can_decide

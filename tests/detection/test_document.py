@@ -14,7 +14,7 @@ from detection.detector import Detector
 from detection.document import alert_document, verdict_documents
 from detection.engines.math import Baseline, Baselines
 from detection.engines.rules import default_rules, parse_rules
-from detection.ensemble import default_ensemble
+from detection.ensemble import MIN_SITE_FLOWS, default_ensemble
 from detection.verdict import Decisions
 from flows.addresses import address_array
 from flows.batch import FlowBatch
@@ -26,7 +26,7 @@ DETECTOR: Final = Detector(
     parse_rules(default_rules()),
     Baselines(1, 0.995, {"out_peers_60s": Baseline(median=3.0, spread=0.75, limit=6.0, rows=500)}),
     {"anomaly_iforest": tiny_artifact("anomaly_iforest", feature=INDEX["state_reset"])},
-    default_ensemble(),
+    default_ensemble(MIN_SITE_FLOWS),
     fingerprints={"anomaly_iforest": "ab" * 32},
     manifest_version=7,
 )

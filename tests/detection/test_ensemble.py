@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from detection.ensemble import (
     MAX_BYTES,
+    MIN_SITE_FLOWS,
     Ensemble,
     EnsembleError,
     PerThreat,
@@ -27,7 +28,7 @@ from detection.ensemble import (
 from detection.verdict import ENGINES, MATH, ML, RULES, Kind, Reason, logit, sigmoid
 from tests.support.features import Rows, calm_row
 
-DEFAULT = default_ensemble()
+DEFAULT = default_ensemble(MIN_SITE_FLOWS)
 EVERYBODY = {engine: np.ones(3, dtype=np.bool_) for engine in ENGINES}
 RULE_90 = float(logit(0.9))
 
@@ -92,6 +93,31 @@ class TestDecisions:
             np.zeros((0, 120), dtype=np.float32),
         )
         assert (len(kind), len(confidence), len(reason)) == (0, 0, 0)
+
+
+class TestSiteUnknown:
+    ABROAD = default_ensemble(MIN_SITE_FLOWS - 1)
+
+    def test_an_anomaly_that_only_the_model_claims_is_no_decision(self) -> None:
+        assert judge(ml=(-4, -4, 3), ensemble=self.ABROAD)[:2] == (Kind.ABSTAIN, Reason.TOO_LITTLE_HISTORY)
+        assert judge(ml=(-4, -4, 3))[:2] == (Kind.ANOMALY, Reason.NONE)
+
+    def test_rules_find_an_anomaly_without_it_and_against_it(self) -> None:
+        for model in (3, -4):
+            found = judge(rules=(0, 0, RULE_90), ml=(-4, -4, model), ensemble=self.ABROAD)
+            assert found[:2] == (Kind.ANOMALY, Reason.NONE)
+
+    def test_another_threat_stands(self) -> None:
+        assert judge(ml=(2, -4, 3), ensemble=self.ABROAD)[:2] == (Kind.DDOS, Reason.NONE)
+
+    def test_what_it_finds_ordinary_is_benign(self) -> None:
+        assert judge(ml=(-4, -4, -1), ensemble=self.ABROAD)[:2] == (Kind.BENIGN, Reason.NONE)
+
+    @pytest.mark.parametrize("flows", [-1, 0.5, "many"])
+    def test_a_number_of_site_flows_that_is_none_is_refused(self, flows: Any) -> None:
+        document = json.loads(ensemble_to_json(DEFAULT)) | {"site_flows": flows}
+        with pytest.raises(EnsembleError, match="site_flows"):
+            ensemble_from_json(json.dumps(document).encode())
 
 
 class TestMissingEngines:

@@ -14,7 +14,10 @@ from tests.support.command import tidegate_command
     [
         (("--data", "{here}", "--seed", "1"), "give one of them"),
         (("--leave-out", "x"), "give --data, too"),
-        (("--home", "10.0.0.0/8"), "give --data, too"),
+        (("--home", "10.0.0.0/8"), "give one of them, too"),
+        (("--site", "{here}/nothing.log"), "there is no file"),
+        (("--site", "benign:{here}/own.log"), "has no truth"),
+        (("--site", "{here}/own.log", "--home", "bogus"), "'bogus' is not a network"),
         (("--data", "{here}/nothing.log"), "there is no file or folder"),
         (("--data", "{here}"), "no known capture below"),
         (("--data", "malware:{here}/own.log"), "only the host is known"),

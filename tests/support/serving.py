@@ -22,7 +22,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from detection.detector import Detector
 from detection.engines.math import Baselines, baselines_to_json
 from detection.engines.rules import default_rules
-from detection.ensemble import default_ensemble, ensemble_to_json
+from detection.ensemble import MIN_SITE_FLOWS, default_ensemble, ensemble_to_json
 from flows.catalogue import INDEX, catalogue_json
 from flows.keying import HomeNetworks
 from model_registry.content import Content
@@ -58,7 +58,7 @@ def serving_registry(folder: Path, models: Iterable[str] = ALL, *, rules: bytes 
             catalogue=registry.put_blob(catalogue_json()).path,
             rules=registry.put_blob(default_rules() if rules is None else rules).path,
             math=registry.put_blob(baselines_to_json(Baselines(1, 0.995, {}))).path,
-            ensemble=registry.put_blob(ensemble_to_json(default_ensemble())).path,
+            ensemble=registry.put_blob(ensemble_to_json(default_ensemble(MIN_SITE_FLOWS))).path,
         )
         for name in models:
             artifact = tiny_artifact(name, feature=INDEX[SEES[name]])

@@ -235,9 +235,10 @@ def test_every_figure_in_the_limits_stands_on_the_page_about_them() -> None:
 
 
 def test_what_the_limits_say_is_kept_from_a_model_is_kept_from_it() -> None:
-    assert {"pair_interval", "pair_size", "pair_byte_ratio"} <= set(malware.UNUSED)
-    assert {name for name in NAMES if name.startswith(("in_", "pair_"))} <= set(anomaly.UNUSED)
-    assert not {"pair_interval", "in_flows_10s"} & set(ddos.UNUSED)
+    assert {"pair_interval", "pair_size", "pair_byte_ratio"} <= set(malware.RECIPE.unused)
+    assert not {name for name in NAMES if name.startswith("pair_")} & set(anomaly.CAME)
+    assert not {name for name in NAMES if name.startswith(("in_", "pair_"))} & set(anomaly.BEGAN)
+    assert "in_flows_10s" not in ddos.RECIPE.unused
 
 
 def test_a_model_without_intervals_has_a_card_too() -> None:

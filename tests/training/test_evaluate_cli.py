@@ -280,3 +280,26 @@ def test_wrong_mixes_end_with_2(registry: Registry, capture: Path, tmp_path: Pat
     code, out, err = run(registry, f"ddos:{unlabelled}", "--mix", unlabelled)
     assert (code, out) == (2, "")
     assert "benign:PATH" in err
+
+
+def test_site_fits_the_anomaly_model_for_this_evaluation_alone(
+    registry: Registry, capture: Path, tmp_path: Path
+) -> None:
+    past = write(tmp_path / "past.ndjson", labelled_flows((1500, "benign", "Benign"), (2, "anomaly", "Scan")))
+    before = registry.manifest().version
+    code, out, err = run(registry, capture, "--site", past, "--json")
+
+    assert code == 0
+    assert "fitted on 1202 of 1502 flows of --site, unlabelled; the registry's is not used" in err
+    assert json.loads(out)["models"]["anomaly_iforest"]["threshold"] == 0.5
+    assert registry.manifest().version == before
+
+
+def test_a_site_of_too_few_flows_has_no_say_or_no_model(registry: Registry, capture: Path, tmp_path: Path) -> None:
+    short = write(tmp_path / "short.ndjson", labelled_flows((600, "benign", "Benign")))
+    few = write(tmp_path / "few.ndjson", labelled_flows((60, "benign", "Benign")))
+
+    assert "too few for a say (at least 1000)" in run(registry, capture, "--site", short).err
+    code, _, err = run(registry, capture, "--site", few)
+    assert (code, "at least 200 are needed" in err) == (2, True)
+    assert run(registry, capture, "--site", f"benign:{few}").code == 2

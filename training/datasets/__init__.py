@@ -4,5 +4,16 @@ from training.datasets.base import NO_TRUTH, Dataset, LabelledFlows, Origin, mea
 from training.datasets.captures import load_captures
 from training.datasets.parts import Part
 from training.datasets.simulated import simulated
+from training.datasets.site import load_site
 
-__all__ = ["NO_TRUTH", "Dataset", "LabelledFlows", "Origin", "Part", "load_captures", "measured", "simulated"]
+__all__ = [
+    "NO_TRUTH",
+    "Dataset",
+    "LabelledFlows",
+    "Origin",
+    "Part",
+    "load_captures",
+    "load_site",
+    "measured",
+    "simulated",
+]

@@ -22,7 +22,7 @@ my %ARRAYS = (
     'golden.scores' => ['F64', 'd<*', 8, 1], 'metadata' => ['U8', 'C*', 1, 1],
 );
 my %SCALARS = (
-    name => qr/\A[a-z][a-z0-9_]{0,63}\z/, algorithm => qr/\A(?:lightgbm|isolation_forest)\z/,
+    name => qr/\A[a-z][a-z0-9_]{0,63}\z/, algorithm => qr/\A(?:lightgbm|isolation_forest|histograms)\z/,
     catalogue => qr/\A[0-9a-f]{64}\z/, format => undef, slope => undef, intercept => undef, threshold => undef,
 );
 

@@ -9,7 +9,8 @@ from detection.verdict import Kind
 from flows.catalogue import NAMES, catalogue_digest
 from flows.keying import DEFAULT_HOME
 from flows.simulator import training_scenario
-from training.datasets import Dataset, LabelledFlows, load_captures, measured, simulated
+from training.datasets import Dataset, LabelledFlows, load_captures, load_site, measured, simulated
+from training.datasets.augmented import augmented
 
 
 class TrainingFlows(dg.Config):
@@ -25,6 +26,15 @@ class TrainingFlows(dg.Config):
     seed: int = Field(
         default=1, description="Of the simulated traffic: another has other networks, hosts, rates and attacks."
     )
+
+
+class SiteFlows(dg.Config):
+    """The site's own past, for the anomaly model."""
+
+    site: list[str] = Field(
+        default=[], description="Files of the site's flows, [FORMAT:]PATH, in their order; no label is looked at."
+    )
+    home: list[str] = Field(default=list(DEFAULT_HOME), description="Home networks of the site, in CIDR form.")
 
 
 def label_mix(truth: npt.NDArray[np.int8]) -> dict[str, int]:
@@ -61,6 +71,19 @@ def _captures_table(flows: LabelledFlows) -> str:
 
 
 @dg.asset(group_name="data", kinds={"python", "numba"}, code_version=catalogue_digest()[:12])
+def augmented_features(context: dg.AssetExecutionContext, training_flows: LabelledFlows) -> Dataset:
+    """More to learn from: the same attacks on other networks and told by other exporters, drawn ones, busy servers.
+
+    No figure is taken of them.
+    """
+    data = augmented(training_flows)
+    context.add_output_metadata(
+        {"flows": len(data), "streams": len(data.origin.names), "label_mix": label_mix(data.truth)}
+    )
+    return data
+
+
+@dg.asset(group_name="data", kinds={"python", "numba"}, code_version=catalogue_digest()[:12])
 def training_features(context: dg.AssetExecutionContext, training_flows: LabelledFlows) -> Dataset:
     """The 120 features of every flow, measured in arrival order by the code that serving measures with."""
     data = measured(training_flows)
@@ -74,4 +97,12 @@ def training_features(context: dg.AssetExecutionContext, training_flows: Labelle
             "label_mix": label_mix(data.truth),
         }
     )
+    return data
+
+
+@dg.asset(group_name="data", kinds={"python", "numba"}, code_version=catalogue_digest()[:12])
+def site_features(context: dg.AssetExecutionContext, config: SiteFlows) -> Dataset:
+    """The features of the site's own unlabelled past, measured as one stream; without files, of no flow."""
+    data = load_site(config.site, config.home)
+    context.add_output_metadata({"flows": len(data), "catalogue": catalogue_digest()})
     return data

@@ -35,7 +35,9 @@ def quality_check(name: str) -> dg.AssetChecksDefinition:
     )
     def check(trial: Trial) -> dg.AssetCheckResult:
         measures = trial.evaluation.models.get(name)
-        return judged(trial, ranking(measures) if name == ANOMALY else quality(measures, LIMITS[name]))
+        if name != ANOMALY:
+            return judged(trial, quality(measures, LIMITS[name]))
+        return judged(trial, ranking(measures, of_site=trial.of_site))
 
     return check
 

@@ -24,6 +24,7 @@ from orchestration.evidence import materialization_metadata, passed_gates
 from orchestration.resources import SigningRegistry
 from orchestration.storage import digest_of
 from orchestration.trial import Trial
+from training import anomaly
 from training.cards import model_card
 from training.datasets import Dataset
 from training.gates import GateResult
@@ -72,6 +73,7 @@ def signed_manifest(
     config: Release,
     signing: SigningRegistry,
     training_features: Dataset,
+    site_features: Dataset,
     math_baselines: Baselines,
     ensemble: Ensemble,
     ddos_lgbm: Artifact,
@@ -84,6 +86,7 @@ def signed_manifest(
     parts = {
         **{artifact.name: artifact for artifact in artifacts},
         "training_features": training_features,
+        "site_features": site_features,
         "math_baselines": math_baselines,
         "ensemble": ensemble,
     }
@@ -93,7 +96,10 @@ def signed_manifest(
     cards: dict[str, str] = {}
     for artifact in artifacts:
         name = artifact.name
-        versions[name], cards[name] = _model_version(context, registry, artifact, trial, gates, training_features)
+        learned = "site_features" if name == anomaly.NAME and len(site_features) else "training_features"
+        versions[name], cards[name] = _model_version(
+            context, registry, artifact, trial, gates, training_features, learned
+        )
     blobs = {
         "catalogue": registry.put_blob(catalogue_json()).path,
         "rules": registry.put_blob(default_rules()).path,
@@ -136,18 +142,27 @@ def _model_version(
     trial: Trial,
     gates: dict[str, Gates],
     features: Dataset,
+    learned: str,
 ) -> tuple[ModelVersion, str]:
-    """Put a model's blobs, and return its version and the text of its card."""
+    """Put a model's blobs, and return its version and the text of its card. ``learned`` names what it was fitted on."""
     name = artifact.name
     made = materialization_metadata(context.instance, name, digest_of(artifact))
-    if made.get(TRAINED_ON) != trial.judged["training_features"]:
+    if made.get(TRAINED_ON) != trial.judged[learned]:
         raise GateError(f"nothing is published: {name} was trained on other features; materialize {name} again")
     every = {
         f"{asset}/{check}": result
         for asset in ("training_features", name, "trial")
         for check, result in gates[asset].items()
     }
-    card = model_card(BY_NAME[name], artifact, trial.evaluation, every, data=features, data_sha256=made[TRAINED_ON])
+    card = model_card(
+        BY_NAME[name],
+        artifact,
+        trial.evaluation,
+        every,
+        data=features,
+        data_sha256=trial.judged["training_features"],
+        site_flows=made[ROWS] if learned == "site_features" else 0,
+    )
     model = ModelVersion(
         artifact=registry.put_blob(artifact_to_bytes(artifact)).path,
         card=registry.put_blob(card.encode()).path,
