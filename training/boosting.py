@@ -7,7 +7,6 @@ network and attack the forest has not seen, as it will be in service. The forest
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -51,8 +50,9 @@ PARAMETERS: Final[dict[str, Any]] = {
 }
 TREES: Final = (60, 100, 140)
 MOST_TREES: Final = TREES[-1]
-WORTH: Final = 0.01  # of mean recall, that more trees must gain
-ROOM: Final = 0.02  # of mean recall, that a threshold with room for other networks may cost
+WORTH: Final = 0.003  # of mean recall, that more trees must gain
+BYSTANDERS: Final = 4.0  # times the false-positive rate, where flows of hosts under attack are counted as well
+ROOM: Final = 0.01  # of mean recall, that a threshold with room for other networks may cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,6 @@ class BoostedRecipe:
         apparent: what an attack must show to be learned from: at least this much of any of these features. The first
             flows of a flood are like any others, and would teach that any others are a flood.
         while_under: what a host shows while it is under the attack, at least this much of any of these features.
-        apart: attacks of the kind, by a pattern of their names, that the model is not asked to tell from a single flow.
     """
 
     name: str
@@ -78,16 +77,6 @@ class BoostedRecipe:
     monotone: Mapping[str, int] = field(default_factory=dict)
     apparent: Mapping[str, float] = field(default_factory=dict)
     while_under: Mapping[str, float] = field(default_factory=dict)
-    apart: str = ""
-
-    def asked(self, data: Dataset) -> Dataset:
-        """Its rows among labelled flows: benign ones, and those of its threat that are not told apart."""
-        rows = data.of(Kind.BENIGN, self.threat)
-        if not self.apart:
-            return rows
-        names, which = np.unique(rows.attack, return_inverse=True)
-        told_apart = np.array([bool(re.search(self.apart, name)) for name in names.tolist()], dtype=np.bool_)
-        return rows.take(~(told_apart[which] & (rows.truth == self.threat)))
 
     @property
     def unused(self) -> tuple[str, ...]:
@@ -118,19 +107,21 @@ def make_boosted(recipe: BoostedRecipe, split: Split, more: Dataset) -> Artifact
     """
     known = Dataset.concatenate([split.train, split.validation])
     left_out = score_left_out(recipe, _folds(recipe, split, known, more))
-    judged = left_out.rows.take(~under_attack(recipe, left_out.rows))
-    raw = left_out.raw[~under_attack(recipe, left_out.rows)]
-    positive = judged.truth == recipe.threat
-    calibration = fit_platt(raw, positive)
-    probability = calibration.probability(raw)
-    lowest = threshold_at(recipe.fpr, probability[~positive])
+    positive = left_out.rows.truth == recipe.threat
+    calibration = fit_platt(left_out.raw, positive)
+    probability = calibration.probability(left_out.raw)
+    in_peace = ~positive & ~under_attack(recipe, left_out.rows)
+    lowest = max(
+        threshold_at(recipe.fpr, probability[in_peace]),
+        threshold_at(BYSTANDERS * recipe.fpr, probability[~positive]),
+    )
     everything = Dataset.concatenate([known, more])
     return export(
         fit(recipe, everything, left_out.trees),
         name=recipe.name,
         calibration=calibration,
-        threshold=raised(lowest, probability[positive], attacks_of(judged.take(positive)), ROOM),
-        rows=recipe.asked(everything).features,
+        threshold=raised(lowest, probability[positive], attacks_of(left_out.rows.take(positive)), ROOM),
+        rows=everything.of(Kind.BENIGN, recipe.threat).features,
     )
 
 
@@ -150,20 +141,26 @@ def _folds(recipe: BoostedRecipe, split: Split, known: Dataset, more: Dataset) -
 
 
 def _has_both(recipe: BoostedRecipe, data: Dataset) -> bool:
-    rows = recipe.asked(data)
-    return 0 < int((rows.truth == recipe.threat).sum()) < len(rows)
+    return bool((data.truth == recipe.threat).any() and (data.truth == Kind.BENIGN).any())
 
 
 def under_attack(recipe: BoostedRecipe, rows: Dataset) -> Bools:
     """Which benign flows came while their host was under the attack, bool[n]: one alert more or less is no matter then.
 
     They are no measure of how often a host in peace is accused, so they set no threshold, unless there are no others.
+    An attack lasts from its first flow to its last and, as windows remember it, for a twentieth of its capture more.
     """
     positive = rows.truth == recipe.threat
+    during = np.zeros(len(rows), dtype=np.bool_)
+    for capture in np.unique(rows.capture[positive]):
+        here = np.flatnonzero(rows.capture == capture)
+        for attack in np.unique(rows.attack[here][positive[here]]):
+            places = np.flatnonzero(positive[here] & (rows.attack[here] == attack))
+            during[here[places[0] : places[-1] + len(here) // 20]] = True
     shows = np.zeros(len(rows), dtype=np.bool_)
     for name, least in recipe.while_under.items():
         shows |= rows.features[:, INDEX[name]] >= least
-    attacked = shows & np.isin(rows.capture, np.unique(rows.capture[positive])) & ~positive
+    attacked = shows & during & ~positive
     return np.asarray(attacked & ((~positive & ~attacked).sum() * recipe.fpr >= 1.0))
 
 
@@ -172,7 +169,7 @@ def score_left_out(recipe: BoostedRecipe, folds: list[Fold]) -> LeftOut:
 
     Raises TrainingError when the folds hold out no flow of a class, or a fold has none to learn from.
     """
-    held_out = [recipe.asked(fold.held_out) for fold in folds]
+    held_out = [fold.held_out.of(Kind.BENIGN, recipe.threat) for fold in folds]
     boosters = [fit(recipe, fold.train, MOST_TREES) for fold, rows in zip(folds, held_out, strict=True) if len(rows)]
     held_out = [rows for rows in held_out if len(rows)]
     if not held_out:
@@ -214,7 +211,7 @@ def fit(recipe: BoostedRecipe, data: Dataset, trees: int) -> lgb.Booster:
 
 
 def _rows(recipe: BoostedRecipe, data: Dataset) -> lgb.Dataset:
-    data = _apparent(recipe, recipe.asked(data))
+    data = _apparent(recipe, data.of(Kind.BENIGN, recipe.threat))
     features, positive = rows_of(recipe.name, data, recipe.threat)
     return lgb.Dataset(without(features, recipe.unused), label=positive, weight=weights_of(data, recipe.threat))
 

@@ -37,6 +37,4 @@ RECIPE: Final = BoostedRecipe(
     monotone=dict.fromkeys(_MORE, 1) | dict.fromkeys(_LESS, -1),
     while_under={"in_flows_60s": 60.0},
     apparent={"in_flows_10s": 30.0, "out_flows_10s": 400.0},
-    # Floods of whole requests and slow attacks: flow by flow they are visits like any other.
-    apart=r"(?i)http|slow|hulk|goldeneye",
 )

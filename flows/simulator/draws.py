@@ -166,6 +166,7 @@ def _beacon(rng: Generator, duration: float, client: int) -> Beacon:
         down_bytes=float(np.clip(rng.lognormal(8.1, 0.7), 1000, 30000)),
         size_jitter=float(rng.uniform(0.0, 0.04)),
         client=client,
+        failed_share=float(rng.uniform(0.5, 0.9)),
     )
 
 
@@ -259,9 +260,9 @@ def _made_up_names(rng: Generator, duration: float, client: int) -> MadeUpNames:
     return MadeUpNames(
         at=float(rng.uniform(0, 90)),
         duration=duration - 100,
-        period=float(rng.uniform(100, 300)),
-        names=int(rng.integers(30, 90)),
-        name_s=_log_uniform(rng, 0.1, 1.0),
+        period=float(rng.uniform(250, 400)),
+        names=int(rng.integers(300, 900)),
+        name_s=_log_uniform(rng, 0.05, 0.2),
         outside=True,
         client=client,
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from flows.batch import Service
 from flows.simulator.attack import Attack, Scripted
-from flows.simulator.columns import ICMP, Generator, datagrams, running_times, tcp, tcp_attempt
+from flows.simulator.columns import ICMP, Generator, datagrams, merge, running_times, tcp, tcp_attempt
 from flows.simulator.network import Network, pick, public_addresses
 from flows.simulator.web import connection_durations
 
@@ -21,7 +21,8 @@ class Beacon(Attack):
     """An infected client calls home: every connection ordinary, only the beat is not.
 
     ``period`` (s) varies by the share ``jitter`` either way, sizes by the share ``size_jitter``; now and then there
-    is something to fetch, and a call is larger. The victim named in the facts is the infected client.
+    is something to fetch, and a call is larger. Of a share ``failed_share`` of its calls nobody answers: servers that
+    command malware are taken down and come back. The victim named in the facts is the infected client.
     """
 
     name: ClassVar[str] = "beacon"
@@ -32,6 +33,7 @@ class Beacon(Attack):
     down_bytes: float
     size_jitter: float
     client: int  # which of the network's clients is infected
+    failed_share: float = 0.0
 
     def flows(self, rng: Generator, network: Network, start: float) -> Scripted:
         n = int(self.duration / self.period)
@@ -45,7 +47,12 @@ class Beacon(Attack):
         client = network.clients[self.client]
         seconds = connection_durations(rng, up + down, float(rng.uniform(0.02, 0.06)), 0.1)
         service = np.where(rng.random(n) < 0.96, Service.TLS, Service.UNRECOGNISED)
-        return Scripted(tcp(rng, times, client, home, 443, up, down, seconds, service), client, home)
+        calls = tcp(rng, times, client, home, 443, up, down, seconds, service)
+        if self.failed_share == 0.0:
+            return Scripted(calls, client, home)
+        failed = rng.random(n) < self.failed_share
+        attempts = tcp_attempt(rng, times[failed], client, home, 443, 0, tries=rng.integers(1, 4, int(failed.sum())))
+        return Scripted(merge([{name: column[~failed] for name, column in calls.items()}, attempts]), client, home)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

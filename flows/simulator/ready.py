@@ -60,6 +60,7 @@ def live_scenario(seed: int = 2) -> Scenario:
             down_bytes=around(5200),
             size_jitter=0.02,
             client=21,
+            failed_share=around(0.6),
         ),
         SynFlood(
             at=around(200), duration=60, rate=around(280), answer="syn-ack", syn_bytes=56, port=443, reversed_share=0.05

@@ -36,6 +36,7 @@ def _capture(number: int) -> Capture:
                 down_bytes=4000.0,
                 size_jitter=0.3,
                 client=10 + nth,
+                failed_share=0.6,
             )
             for nth in range(3)
         ),

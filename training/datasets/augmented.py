@@ -30,6 +30,7 @@ from training.views import viewed
 
 ROUNDS: Final = 12  # of drawing each kind of attack
 NETWORKS: Final = 3  # that a flood is laid over, beside the one that it was laid over already
+STRETCH: Final = 6000  # flows of ordinary life around an attack
 MOST_ROWS: Final = 400  # of one attack, or of ordinary life, from one stream
 BUSY: Final = 30  # flows in within 10 s
 _SEED: Final = 20260102
@@ -115,13 +116,22 @@ def _nameless(batch: FlowBatch) -> FlowBatch:
 
 
 def _calm(life: Capture) -> Capture:
-    """The same, where nothing is learned from the attacks that it has of its own."""
-    return replace(life, truth=np.where(life.truth > Kind.BENIGN, NO_TRUTH, life.truth).astype(np.int8))
+    """A stretch from its middle, of whose own attacks nothing is learned."""
+    first = max(0, (len(life.truth) - STRETCH) // 2)
+    rows = slice(first, first + STRETCH)
+    return replace(
+        life,
+        batch=life.batch.take(rows),
+        truth=np.where(life.truth > Kind.BENIGN, NO_TRUTH, life.truth)[rows].astype(np.int8),
+        attack=life.attack[rows],
+        part=life.part[rows],
+    )
 
 
 def _has_a_host(life: Capture) -> bool:
     """Whether there is ordinary life at a time that is known, for a flood to be laid over."""
-    return bool((np.isfinite(life.batch.start) & (life.truth == Kind.BENIGN)).any())
+    stretch = _calm(life)
+    return bool((np.isfinite(stretch.batch.start) & (stretch.truth == Kind.BENIGN)).any())
 
 
 def _flows_of(capture: Capture) -> LabelledFlows:
