@@ -2,7 +2,7 @@
 
 Each capture is left out once, with all that knows its networks or its attacks, and scored by a forest of the others.
 How many trees there are, what a score means and where the threshold lies is told by these scores alone: by flows whose
-network and attack the forest has not seen, as it will be in service. The forest that is kept learns from all of them.
+network and attack the forest has not seen, as it will be in service. The forest that is kept learns from all captures.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from model_registry.artifact import Artifact
 from training.calibration import fit_platt
 from training.datasets import Dataset
 from training.errors import TrainingError
+from training.evaluation import LEARNED
 from training.export import export
 from training.fitting import SEED, rows_of, without
 from training.splits import Fold, Split, leave_captures_out
@@ -98,7 +99,8 @@ def make_boosted(recipe: BoostedRecipe, split: Split, more: Dataset) -> Artifact
 
     Args:
         recipe: how.
-        split: the data; its training and validation parts are one here, as every capture validates the others.
+        split: the data. The forest that is kept learns from its training part, so that the validation part can tell how
+            sure a verdict may be; where captures are left out, all but the test part of the others is learned from.
         more: streams only to learn from, see :mod:`training.datasets.augmented`.
 
     Raises:
@@ -115,13 +117,13 @@ def make_boosted(recipe: BoostedRecipe, split: Split, more: Dataset) -> Artifact
         threshold_at(recipe.fpr, probability[in_peace]),
         threshold_at(BYSTANDERS * recipe.fpr, probability[~positive]),
     )
-    everything = Dataset.concatenate([known, more])
+    learned = Dataset.concatenate([split.train, more])
     return export(
-        fit(recipe, everything, left_out.trees),
+        fit(recipe, learned, left_out.trees),
         name=recipe.name,
         calibration=calibration,
         threshold=raised(lowest, probability[positive], attacks_of(left_out.rows.take(positive)), ROOM),
-        rows=everything.of(Kind.BENIGN, recipe.threat).features,
+        rows=learned.of(Kind.BENIGN, recipe.threat).features,
     )
 
 
@@ -211,9 +213,12 @@ def fit(recipe: BoostedRecipe, data: Dataset, trees: int) -> lgb.Booster:
 
 
 def _rows(recipe: BoostedRecipe, data: Dataset) -> lgb.Dataset:
-    data = _apparent(recipe, data.of(Kind.BENIGN, recipe.threat))
-    features, positive = rows_of(recipe.name, data, recipe.threat)
-    return lgb.Dataset(without(features, recipe.unused), label=positive, weight=weights_of(data, recipe.threat))
+    """What is learned from: ordinary life and the attack, and the other supervised threat as what it is not."""
+    data = _apparent(recipe, data.of(Kind.BENIGN, *LEARNED))
+    positive = data.truth == recipe.threat
+    if not 0 < positive.sum() < len(positive):
+        raise TrainingError(f"{recipe.name}: {int(positive.sum())} of {len(positive)} flows to learn from are attacks")
+    return lgb.Dataset(without(data.features, recipe.unused), label=positive, weight=weights_of(data, recipe.threat))
 
 
 def _apparent(recipe: BoostedRecipe, data: Dataset) -> Dataset:
@@ -240,7 +245,8 @@ def weights_of(data: Dataset, threat: Kind) -> Floats:
     """
     positive = data.truth == threat
     group = data.capture.astype(np.int64)
-    group[positive] = len(group) + attacks_of(data.take(positive))
+    attack = data.truth > Kind.BENIGN
+    group[attack] = len(group) + attacks_of(data.take(attack))
     _, which, counts = np.unique(group, return_inverse=True, return_counts=True)
     weights = 1.0 / np.sqrt(counts[which])
     for side in (positive, ~positive):

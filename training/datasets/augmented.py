@@ -44,7 +44,7 @@ _LIFE_VIEWS: Final = ("as-zeek", "as-argus-ctu", "as-netflow", "life-half-seen")
 
 
 def augmented(flows: LabelledFlows, seed: int = _SEED) -> Dataset:
-    """Make and measure streams to learn from beside ``flows``; flows of its test part are in none of them.
+    """Make and measure streams to learn from beside ``flows``, of whose training part alone they are made.
 
     Args:
         flows: labelled flows, each capture a stream.
@@ -85,8 +85,8 @@ def _streams(flows: LabelledFlows, seed: int) -> Iterator[LabelledFlows]:
 
 
 def _apart(flows: LabelledFlows, number: int) -> tuple[Capture, list[Capture]]:
-    """Take a capture apart: its own life, and the floods that were laid over it; nothing of the test part."""
-    here = (flows.capture == number) & (flows.part != Part.TEST)
+    """Take a capture's training part apart: its own life, and the floods that were laid over it."""
+    here = (flows.capture == number) & (flows.part == Part.TRAIN)
     sources = sorted(flows.origin.sources(number))
     home = flows.origin.home(number).networks
     laid = (flows.truth == Kind.DDOS) & np.isin(flows.attack, sources)
