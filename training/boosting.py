@@ -46,7 +46,7 @@ PARAMETERS: Final[dict[str, Any]] = {
     "seed": SEED,
     "deterministic": True,
     "force_row_wise": True,
-    "num_threads": 2,
+    "num_threads": 1,
     "verbosity": -1,
 }
 TREES: Final = (60, 100, 140)

@@ -36,5 +36,5 @@ RECIPE: Final = BoostedRecipe(
     features=FEATURES,
     monotone=dict.fromkeys(_MORE, 1) | dict.fromkeys(_LESS, -1),
     while_under={"in_flows_60s": 60.0},
-    apparent={"in_flows_10s": 30.0, "out_flows_10s": 400.0},
+    apparent={"in_flows_10s": 30.0, "out_flows_10s": 250.0},
 )
