@@ -192,13 +192,13 @@ def score_left_out(recipe: BoostedRecipe, folds: list[Fold]) -> LeftOut:
                 for booster, part in zip(boosters, features, strict=True)
             ]
         )
-        found = _mean_recall(recipe, rows, raw)
+        found = mean_recall(recipe, rows, raw)
         if found > least + WORTH:
             best, least = LeftOut(rows, raw, trees), found
     return best
 
 
-def _mean_recall(recipe: BoostedRecipe, rows: Dataset, raw: Floats) -> float:
+def mean_recall(recipe: BoostedRecipe, rows: Dataset, raw: Floats) -> float:
     """The recall at the stated false-positive rate, as a mean over the attacks of each capture."""
     positive = rows.truth == recipe.threat
     benign = np.sort(raw[~positive & ~under_attack(recipe, rows)])[::-1]

@@ -13,6 +13,7 @@ Scores = npt.NDArray[np.float64]
 
 _TAIL = 0.05
 _FEWEST_FOR_TAIL = 40
+_ABOVE_TIES = 1e-6  # of the scale: flows that are all alike must not all be flagged
 _LEAST_SCALE = 0.1  # of a raw score
 _LOWEST, _HIGHEST = 1e-6, 1.0 - 1e-6
 
@@ -59,9 +60,10 @@ def raised(
 def calibrated_tail(raw: Scores, fpr: float) -> Calibration:
     """Calibrate raw scores of unlabelled flows, float64[n], so that a share ``fpr`` of them would reach 1/2.
 
-    The 5 % highest scores are taken for the tail of an exponential distribution (peaks over threshold; Pickands 1975,
-    with shape 0), so that a rate can be reached that fewer flows than 1 / fpr cannot show. The log-odds rise by one
-    where flows are e times as rare: they say how rare a score is in the site's past, not how likely an attack is.
+    The threshold is the score that the share ``fpr`` of the flows reaches; of fewer flows than 1 / fpr, which cannot
+    show it, the 5 % highest scores are taken for the tail of an exponential distribution (peaks over threshold;
+    Pickands 1975, with shape 0). Above, the log-odds rise by one where flows of that tail are e times as rare: they say
+    how rare a score is in the site's past, not how likely an attack is.
 
     Raises:
         TrainingError: there are under 40 flows.
@@ -75,7 +77,10 @@ def calibrated_tail(raw: Scores, fpr: float) -> Calibration:
     tail = raw[raw >= high]
     # Where the highest scores are all the same, as those of one beacon are, they have no excess to go by.
     scale = max(float(tail.mean()) - high, _LEAST_SCALE)
-    threshold = high + scale * max(float(np.log(len(tail) / len(raw) / fpr)), 1.0)
+    if len(raw) * fpr >= 1.0:
+        threshold = float(np.quantile(raw, 1.0 - fpr)) + _ABOVE_TIES * scale
+    else:
+        threshold = high + scale * max(float(np.log(len(tail) / len(raw) / fpr)), 1.0)
     return Calibration(slope=1.0 / scale, intercept=-threshold / scale)
 
 

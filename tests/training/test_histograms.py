@@ -105,3 +105,13 @@ def test_the_tail_sets_a_threshold_at_the_rate_that_was_asked(rate: float) -> No
 
 def test_scores_that_are_all_alike_are_below_their_threshold() -> None:
     assert (calibrated_tail(np.full(500, 7.0), 0.001).probability(np.full(1, 7.0)) < 0.5).all()
+
+
+def test_a_rate_that_enough_flows_can_show_is_read_off_them_however_heavy_their_tail() -> None:
+    raw = np.random.default_rng(3).pareto(1.5, 20_000)
+    flagged = calibrated_tail(raw, 0.001).probability(raw) >= 0.5
+    assert 0 < flagged.mean() <= 0.001
+
+
+def test_flows_that_are_all_alike_are_not_all_strange() -> None:
+    assert (calibrated_tail(np.full(20_000, 7.0), 0.001).probability(np.full(1, 7.0)) < 0.5).all()
