@@ -274,7 +274,7 @@ def test_an_attack_is_not_learned_from_before_it_shows(known: Dataset) -> None:
 
 def test_the_other_threat_is_learned_as_what_it_is_not_and_an_anomaly_is_not_learned(known: Dataset) -> None:
     n = 200
-    bots = capture_of("bots", [Kind.MALWARE] * n, **{MORE: 5000.0, FREE: 200.0, LESS: 1.0})
+    bots = capture_of("bots", [Kind.MALWARE] * n, in_flows_10s=5000.0, in_peers_10s=200.0, packets=1.0)
     scans = replace(bots, truth=np.full(n, Kind.ANOMALY, dtype=np.int8))
     alone = fit(RECIPE, known, 20)
 
