@@ -29,7 +29,7 @@ from training.boosting import (
 from training.calibration import fit_platt
 from training.datasets import Dataset, Part
 from training.errors import TrainingError
-from training.splits import Fold, Split, leave_captures_out, split
+from training.splits import Fold, leave_captures_out, split
 
 MORE: Final = "in_flows_10s"
 LESS: Final = "packets"
@@ -52,7 +52,7 @@ def _few_trees() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def known() -> Dataset:
-    """Three captures; the last fifth of each is for validation, and the second and the third are no kin."""
+    """Three captures that are no kin; the last quarter of each is for validation."""
     parts = [
         toy_flood(name, seed, ordinary=size, flood=size // 4, part=part, drawn_from=(name,))
         for seed, (name, part, size) in enumerate(
@@ -202,7 +202,8 @@ def test_a_host_that_does_not_show_it_is_not_under_attack() -> None:
     under = under_attack(WHILE, rows)
 
     assert not under[120:160].any()
-    assert under[101] and under[161]  # noqa: PT018 - both ends of one stretch
+    assert under[101:120:2].all()
+    assert under[161:199:2].all()
     assert not under_attack(RECIPE, rows).any(), "nothing is said to show it"
 
 
@@ -284,28 +285,37 @@ def test_the_other_threat_is_learned_as_what_it_is_not_and_an_anomaly_is_not_lea
     assert fit(RECIPE, Dataset.concatenate([known, scans]), 20).model_to_string() == alone.model_to_string()
 
 
-def test_the_threshold_keeps_its_rate_on_the_captures_left_out(artifact: Artifact, known: Dataset) -> None:
+def test_the_model_is_calibrated_by_the_captures_left_out(artifact: Artifact, known: Dataset) -> None:
     left_out = left_out_of(RECIPE, known)
-    positive = left_out.rows.truth == Kind.DDOS
-    flagged = artifact.calibration.probability(left_out.raw) >= artifact.threshold
+    assert artifact.calibration == fit_platt(left_out.raw, left_out.rows.truth == Kind.DDOS)
 
-    assert artifact.calibration == fit_platt(left_out.raw, positive)
-    assert flagged[~positive].mean() <= FPR
-    assert flagged[positive].mean() > 0.5
+
+@pytest.mark.parametrize("fpr", [0.01, 0.02, FPR])
+def test_the_threshold_keeps_its_rate_on_the_captures_left_out(
+    known: Dataset, nothing_more: Dataset, fpr: float
+) -> None:
+    recipe = replace(RECIPE, fpr=fpr)
+    made = make_boosted(recipe, split(known), nothing_more)
+    left_out = left_out_of(recipe, known)
+    positive = left_out.rows.truth == Kind.DDOS
+    flagged = made.calibration.probability(left_out.raw) >= made.threshold
+
+    assert flagged[~positive].mean() <= fpr
+    assert flagged[positive].mean() > (0.5 if fpr == FPR else fpr)  # the busiest are like a flood
 
 
 def test_flows_of_hosts_under_attack_may_be_flagged_more_often_but_not_without_limit(
     known: Dataset, nothing_more: Dataset
 ) -> None:
-    recipe = replace(RECIPE, fpr=0.05, while_under={"in_flows_60s": 60.0})
+    recipe = replace(RECIPE, fpr=0.01, while_under={"in_flows_60s": 60.0})
     made = make_boosted(recipe, split(known), nothing_more)
     left_out = left_out_of(recipe, known)
     positive, under = left_out.rows.truth == Kind.DDOS, under_attack(recipe, left_out.rows)
     flagged = made.calibration.probability(left_out.raw) >= made.threshold
 
     assert under.any()
-    assert flagged[~positive & ~under].mean() <= 0.05
-    assert flagged[~positive].mean() <= boosting.BYSTANDERS * 0.05
+    assert flagged[~positive & ~under].mean() <= 0.01
+    assert flagged[~positive].mean() <= boosting.BYSTANDERS * 0.01
 
 
 def test_nothing_of_the_test_part_is_looked_at(artifact: Artifact, known: Dataset, nothing_more: Dataset) -> None:
@@ -337,10 +347,11 @@ def test_where_leaving_a_capture_out_leaves_no_class_later_flows_tell(
 ) -> None:
     here = known.capture == 0
     some = known.take(here if captures == "one alone" else here | (known.truth == Kind.BENIGN))
-    parts: Split = split(some)
+    parts = split(some)
+    more = toy_flood("more", 11) if captures == "one alone" else nothing_more
 
-    made = make_boosted(RECIPE, parts, nothing_more)
+    made = make_boosted(RECIPE, parts, more)
 
-    later = score_left_out(RECIPE, [Fold(Dataset.concatenate([parts.train, nothing_more]), parts.validation)])
+    later = score_left_out(RECIPE, [Fold(Dataset.concatenate([parts.train, more]), parts.validation)])
     assert len(later.rows) == len(parts.validation) > 0
     assert made.calibration == fit_platt(later.raw, later.rows.truth == Kind.DDOS)
