@@ -1,7 +1,7 @@
 """What must not decide: who tells of the flows, whether a victim answers, who is taken for the source, and when it is.
 
-Models learn from a few captures, and from what is made of them, and judge two that they know nothing of: a flood over
-ordinary life, and a bot that calls home. Then the same is told as it might as well have been, by the views of
+Models learn from all captures but three, and from what is made of them, and judge those: a flood over ordinary life,
+and a bot that calls home. Then the same is told as it might as well have been, by the views of
 :mod:`training.views`, and the models must not change their minds. All bounds stand a little above what was measured.
 """
 
@@ -99,9 +99,10 @@ def test_both_know_what_they_have_never_seen(models: Models, flood: LabelledFlow
 @pytest.mark.parametrize(
     ("view", "lost", "accused"),
     [
-        ("as-zeek", 0.0, 0.0),
-        ("as-argus-ctu", 0.0, 0.0),
-        # Each direction is a flow of its own then: 0.986.
+        # Measured: recall 0.993 as captured, by Zeek and by Argus, 0.984 to 0.993 in the others. Nothing ordinary was
+        # accused in any. As NetFlow each direction is a flow of its own, and what is failed is not known: 0.986.
+        ("as-zeek", 0.005, 0.001),
+        ("as-argus-ctu", 0.005, 0.001),
         ("as-netflow", 0.02, 0.001),
         ("floods-refused", 0.02, 0.001),
         ("floods-accepted", 0.02, 0.001),
