@@ -10,6 +10,7 @@ import pytest
 from detection.verdict import Kind
 from flows.features import FeatureExtractor
 from flows.simulator import Capture, Scenario
+from tests.support.datasets import capture_of
 from training.datasets import Dataset, LabelledFlows, Origin, measured, simulated
 from training.fitting import without
 
@@ -67,3 +68,24 @@ def test_columns_that_are_not_to_be_used_become_constant(data: Dataset) -> None:
     blank = without(data.features, ("host_flows", "duration"))
     assert (blank[:, 0] == 0).all()
     assert data.features[:, 0].any()
+
+
+def test_data_sets_joined_number_their_captures_through_and_keep_what_is_known_of_them() -> None:
+    known = capture_of("known", [Kind.BENIGN, Kind.DDOS], home="192.0.2.0/24", drawn_from=("one", "two"))
+    plain = capture_of("plain", [Kind.MALWARE])
+
+    joined = Dataset.concatenate([known, plain, known])
+    again = Dataset.from_bytes(Dataset.concatenate([joined, plain]).to_bytes())
+
+    assert joined.capture.tolist() == [0, 0, 1, 2, 2]
+    assert joined.capture.dtype == np.int16
+    assert joined.truth.tolist() == [Kind.BENIGN, Kind.DDOS, Kind.MALWARE, Kind.BENIGN, Kind.DDOS]
+    assert joined.origin.about == "known, made up"
+    assert again.origin.names == ("known", "plain", "known", "plain")
+    assert again.capture.tolist() == [0, 0, 1, 2, 2, 3]
+    for number, name in enumerate(again.origin.names):
+        alone = (known if name == "known" else plain).origin
+        assert again.origin.sources(number) == alone.sources(0)
+        assert again.origin.home(number).networks == alone.home(0).networks
+    assert again.origin.relatives(0) == (0, 2)
+    assert again.origin.relatives(1) == (1, 3)

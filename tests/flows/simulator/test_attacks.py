@@ -11,6 +11,7 @@ from flows.simulator import (
     AckFlood,
     Attack,
     AuthorisedScan,
+    Beacon,
     Capture,
     ChatCommand,
     DeadCommand,
@@ -126,6 +127,56 @@ def test_made_up_names_come_in_bursts() -> None:
     gaps = np.diff(np.sort(questions.start))
     assert (gaps > 30).sum() == 5
     assert np.median(gaps) < 1.0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_a_share_of_made_up_names_is_visited_a_moment_later(share: float) -> None:
+    attack = MadeUpNames(at=0.0, duration=600.0, period=60.0, names=100, name_s=0.1, client=4, visited_share=share)
+    flows = flows_of(attack)
+    questions, visits = flows.take(flows.protocol == 17), flows.take(flows.protocol == 6)
+
+    assert len(visits) / len(questions) == pytest.approx(share, abs=0.06)
+    assert set(questions.dst_port.tolist()) == {53}
+    if share:
+        at_80 = visits.take(visits.dst_port == 80)
+        assert len(at_80) > 0.95 * len(visits)  # the rest is told the wrong way round
+        assert hosts(at_80.src_addr) == hosts(questions.src_addr)
+        assert len(hosts(at_80.dst_addr)) <= 8
+        # Each comes 0.2 s after a question.
+        after = np.abs(at_80.start[:, None] - 0.2 - questions.start).min(axis=1)
+        assert after.max() < 1e-5
+
+
+def beacon(failed_share: float) -> Beacon:
+    return Beacon(
+        at=0.0,
+        duration=590.0,
+        period=1.0,
+        jitter=0.1,
+        up_bytes=300.0,
+        down_bytes=500.0,
+        size_jitter=0.1,
+        client=4,
+        failed_share=failed_share,
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_share_of_a_beacons_calls_is_answered_by_nobody(share: float) -> None:
+    calls = flows_of(beacon(share))
+    failed = calls.state == State.ATTEMPT
+
+    assert len(calls) == pytest.approx(590, abs=5)
+    assert failed.mean() == pytest.approx(share, abs=0.06)
+    assert (calls.dst_packets[failed] == 0).all()
+    assert set(calls.src_packets[failed].tolist()) <= {1.0, 2.0, 3.0}
+    assert (calls.dst_packets[~failed] > 0).all()
+    assert len(hosts(calls.src_addr)) == len(hosts(calls.dst_addr)) == 1
+
+
+def test_the_beat_is_kept_whether_anybody_answers_or_not() -> None:
+    gaps = np.diff(np.sort(flows_of(beacon(0.4)).start))
+    assert 0.85 < gaps.min() < gaps.max() < 1.15
 
 
 def test_an_authorised_scan_is_benign() -> None:
