@@ -17,7 +17,8 @@ import click
 import numpy as np
 
 from flows.catalogue import CATALOGUE
-from training.boosting import BoostedRecipe, mean_recall, score_left_out
+from training.boosting import BoostedRecipe, LeftOut, mean_recall, score_left_out, threshold_of, under_attack
+from training.calibration import fit_platt
 from training.datasets import Dataset, load_captures, measured
 from training.datasets.augmented import augmented
 from training.recipes import SUPERVISED
@@ -38,10 +39,29 @@ FAMILIES: Final[dict[str, Callable[[str], bool]]] = {
 }
 
 
-def left_out_recall(recipe: BoostedRecipe, data: Dataset, more: Dataset) -> float:
-    """The mean recall on captures left out. Raises TrainingError as :func:`score_left_out`."""
-    scored = score_left_out(recipe, list(leave_captures_out(data, more)))
-    return mean_recall(recipe, scored.rows, scored.raw)
+def left_out(recipe: BoostedRecipe, data: Dataset, more: Dataset) -> LeftOut:
+    """Score every capture by a forest of the others. Raises TrainingError as :func:`score_left_out`."""
+    return score_left_out(recipe, list(leave_captures_out(data, more)))
+
+
+def by_attack(recipe: BoostedRecipe, scored: LeftOut) -> list[str]:
+    """The recall of each attack of each capture, and the false positives, at the threshold that training would set."""
+    rows, raw = scored.rows, scored.raw
+    positive = rows.truth == recipe.threat
+    probability = fit_platt(raw, positive).probability(raw)
+    flagged = probability >= threshold_of(recipe, rows, probability)
+    peace = ~positive & ~under_attack(recipe, rows)
+    lines = [
+        f"    false positives: {flagged[peace].mean():.5f} of {peace.sum()} in peace, "
+        f"{flagged[~positive].mean():.5f} of all {(~positive).sum()}"
+    ]
+    for capture in np.unique(rows.capture[positive]):
+        here = positive & (rows.capture == capture)
+        for attack in np.unique(rows.attack[here]):
+            its = here & (rows.attack == attack)
+            name = rows.origin.names[capture]
+            lines.append(f"    {name}, {attack}: {flagged[its].mean():.4f} of {its.sum()}")
+    return lines
 
 
 @click.command()
@@ -51,16 +71,21 @@ def main(names: tuple[str, ...]) -> None:
     flows = load_captures(list(names))
     data, more = measured(flows), augmented(flows)
     nothing = more.take(np.arange(0))
+
+    def tell(recipe: BoostedRecipe, streams: Dataset, what: str) -> LeftOut:
+        scored = left_out(recipe, data, streams)
+        click.echo(f"    {mean_recall(recipe, scored.rows, scored.raw):.3f} {what}")
+        return scored
+
     for recipe in SUPERVISED:
-        click.echo(f"{recipe.name}: {left_out_recall(recipe, data, more):.3f} with all")
-        click.echo(f"    {left_out_recall(recipe, data, nothing):.3f} with the captures alone to learn from")
+        click.echo(f"{recipe.name}, mean recall at {recipe.fpr:g} on captures left out:")
+        click.echo("\n".join(by_attack(recipe, tell(recipe, more, "with all"))))
+        tell(recipe, nothing, "with the captures alone to learn from")
         for family, belongs in FAMILIES.items():
             kept = tuple(name for name in recipe.features if not belongs(name))
             if len(kept) < len(recipe.features):
-                without = replace(
-                    recipe, features=kept, monotone={k: v for k, v in recipe.monotone.items() if k in kept}
-                )
-                click.echo(f"    {left_out_recall(without, data, more):.3f} without {family}")
+                monotone = {name: sign for name, sign in recipe.monotone.items() if name in kept}
+                tell(replace(recipe, features=kept, monotone=monotone), more, f"without {family}")
 
 
 if __name__ == "__main__":

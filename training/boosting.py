@@ -52,8 +52,8 @@ PARAMETERS: Final[dict[str, Any]] = {
 TREES: Final = (60, 100, 140)
 MOST_TREES: Final = TREES[-1]
 WORTH: Final = 0.003  # of mean recall, that more trees must gain
-BYSTANDERS: Final = 4.0  # times the false-positive rate, where flows of hosts under attack are counted as well
 ROOM: Final = 0.01  # of mean recall, that a threshold with room for other networks may cost
+BYSTANDERS: Final = 4.0  # times the false-positive rate, where flows of hosts under attack are counted as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +112,27 @@ def make_boosted(recipe: BoostedRecipe, split: Split, more: Dataset) -> Artifact
     positive = left_out.rows.truth == recipe.threat
     calibration = fit_platt(left_out.raw, positive)
     probability = calibration.probability(left_out.raw)
-    in_peace = ~positive & ~under_attack(recipe, left_out.rows)
-    lowest = max(
-        threshold_at(recipe.fpr, probability[in_peace]),
-        threshold_at(BYSTANDERS * recipe.fpr, probability[~positive]),
-    )
     learned = Dataset.concatenate([split.train, more])
     return export(
         fit(recipe, learned, left_out.trees),
         name=recipe.name,
         calibration=calibration,
-        threshold=raised(lowest, probability[positive], attacks_of(left_out.rows.take(positive)), ROOM),
+        threshold=threshold_of(recipe, left_out.rows, probability),
         rows=learned.of(Kind.BENIGN, recipe.threat).features,
     )
+
+
+def threshold_of(recipe: BoostedRecipe, rows: Dataset, probability: Floats) -> float:
+    """The operating point for flows that were left out, float64[n]: the stated rate, and room on both sides.
+
+    Raises TrainingError when there are too few benign flows.
+    """
+    positive = rows.truth == recipe.threat
+    lowest = max(
+        threshold_at(recipe.fpr, probability[~positive & ~under_attack(recipe, rows)]),
+        threshold_at(BYSTANDERS * recipe.fpr, probability[~positive]),
+    )
+    return raised(lowest, probability[positive], attacks_of(rows.take(positive)), ROOM)
 
 
 def attacks_of(data: Dataset) -> npt.NDArray[np.int64]:

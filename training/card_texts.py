@@ -38,8 +38,8 @@ _OF_MODEL: Final = {
         "**Its threshold belongs to ordinary life that it has seen.** The captures that it was set on hold hardly any "
         "servers; those of the simulator and drawn ones stand for them. Busy servers told of by one-way records are "
         "the likeliest false alarms.",
-        "The first flows of a flood are like any others, and it does not learn from them: of a small flood (610 flows "
-        "in half a minute) it misses more than of a large one.",
+        "The first flows of a flood are like any others, and it does not learn from them. Of five floods, each left "
+        "out of training on published captures, it found 90.82 to 99.89 %, least of the smallest.",
         "A flood of whole web requests and a slow attack are, flow by flow, visits like any other: look at the host.",
     ),
     malware.NAME: (

@@ -11,6 +11,8 @@ from training.errors import TrainingError
 Probabilities = npt.NDArray[np.float64]
 Scores = npt.NDArray[np.float64]
 
+_SPARED = 0.05  # the share of the flows found of an attack that the far side of the gap leaves out
+_STEPS = 200  # thresholds that are tried on the way
 _TAIL = 0.05
 _FEWEST_FOR_TAIL = 40
 _ABOVE_TIES = 1e-6  # of the scale: flows that are all alike must not all be flagged
@@ -31,30 +33,31 @@ def threshold_at(fpr: float, benign: Probabilities) -> float:
     return float(np.clip(lowest, _LOWEST, _HIGHEST))
 
 
-def raised(
-    threshold: float, attacks: Probabilities, kinds: npt.NDArray[np.int64], room: float, steps: int = 400
-) -> float:
-    """Raise a threshold as far as it costs at most ``room`` of the recall, as a mean over the kinds of attack.
+def raised(threshold: float, attacks: Probabilities, kinds: npt.NDArray[np.int64], room: float) -> float:
+    """Raise the lowest threshold that serves towards the middle of the gap, in log-odds, to the attacks it finds.
 
-    Networks differ more in their ordinary life than floods differ from each other, so room is left where they are.
+    Networks differ more in their ordinary life than attacks differ from each other, so room is left where they are. The
+    far side of the gap is where the lowest 5 % of the flows found of a kind end, as a mean over the kinds; and no more
+    than ``room`` of the recall is given up, as a mean over the kinds: a large attack decides no more than a small one.
 
     Args:
         threshold: the lowest that serves.
         attacks: float64[m], probabilities of attacks.
         kinds: int64[m], which kind each is of, from 0 on.
         room: a share.
-        steps: how many thresholds are tried, evenly in log-odds.
     """
-    if len(attacks) == 0:
+    found = attacks >= threshold
+    sides = [_logit(float(np.quantile(attacks[found & (kinds == kind)], _SPARED))) for kind in np.unique(kinds[found])]
+    if not sides:
         return threshold
-    counts = np.bincount(kinds)
+    counts = np.maximum(np.bincount(kinds), 1)
 
     def recall(at: float) -> float:
-        return float((np.bincount(kinds, weights=attacks >= at, minlength=len(counts)) / np.maximum(counts, 1)).mean())
+        return float((np.bincount(kinds, weights=attacks >= at, minlength=len(counts)) / counts).mean())
 
-    least = recall(threshold) - room
-    tried = [_sigmoid(odds) for odds in np.linspace(_logit(threshold), _logit(_HIGHEST), steps)]
-    return max([threshold, *(at for at in tried if recall(at) >= least)])
+    middle = (_logit(threshold) + float(np.mean(sides))) / 2.0
+    tried = [_sigmoid(odds) for odds in np.linspace(_logit(threshold), middle, _STEPS)]
+    return max([threshold, *(at for at in tried if recall(at) >= recall(threshold) - room)])
 
 
 def calibrated_tail(raw: Scores, fpr: float) -> Calibration:

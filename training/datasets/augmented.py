@@ -31,6 +31,7 @@ from training.views import viewed
 ROUNDS: Final = 12  # of drawing each kind of attack
 NETWORKS: Final = 3  # that a flood is laid over, beside the one that it was laid over already
 STRETCH: Final = 6000  # flows of ordinary life around an attack
+CALM: Final = ("busy_service", "busy_names", "busy_pings", "flash_crowd")  # drawn, and no attack
 MOST_ROWS: Final = 400  # of one attack, or of ordinary life, from one stream
 BUSY: Final = 30  # flows in within 10 s
 _SEED: Final = 20260102
@@ -146,7 +147,7 @@ def _sample(data: Dataset) -> Dataset:
     Ordinary life while much comes in is a kind of its own: that a host is under attack is no reason to accuse its own
     flows, and only they can tell.
     """
-    by_name = (data.truth > Kind.BENIGN) | np.char.startswith(data.attack, "busy_")
+    by_name = (data.truth > Kind.BENIGN) | np.isin(data.attack, CALM)
     name = np.where(by_name, data.attack, "")
     _, attack = np.unique(name, return_inverse=True)
     busy = (data.truth == Kind.BENIGN) & (data.features[:, INDEX["in_flows_10s"]] >= BUSY)
