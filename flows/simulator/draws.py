@@ -28,6 +28,8 @@ def trained_attacks(rng: Generator, number: int, duration: float) -> tuple[Attac
     """
     after = _WARM_UP_S + (duration - _WARM_UP_S) * (np.arange(16) + rng.uniform(0, 0.3, 16)) / 16
     at = [float(time) for time in rng.permutation(after)]
+    # What lasts minutes begins in the first half.
+    early = _WARM_UP_S + float(rng.uniform(0, 0.4)) * (duration - _WARM_UP_S)
     return (
         _syn_flood(rng, at[0], "silent"),
         _syn_flood(rng, at[1], "syn-ack"),
@@ -45,6 +47,7 @@ def trained_attacks(rng: Generator, number: int, duration: float) -> tuple[Attac
         _icmp_flood(rng, at[14], answered=True),
         _outbound_flood(rng, at[12], "syn", _FIRST_INFECTED + 5),
         _outbound_flood(rng, at[15], "udp", _FIRST_INFECTED + 5),
+        _slowloris(rng, early, duration - early),
         *(_beacon(rng, duration, _FIRST_INFECTED + nth) for nth in range(4)),
         _dead_command(rng, duration, _FIRST_INFECTED + 6),
         _chat_command(rng, duration, _FIRST_INFECTED + 7),
@@ -214,6 +217,17 @@ def _outbound_flood(rng: Generator, at: float, kind: Literal["syn", "udp"], clie
         client=client,
         port=int(rng.choice([80, 443, 53, int(rng.integers(1024, 65535))])),
         answered_share=float(rng.choice([0.0, rng.uniform(0.1, 0.9)])),
+    )
+
+
+def _slowloris(rng: Generator, at: float, remaining: float) -> Slowloris:
+    return Slowloris(
+        at=at,
+        duration=float(rng.uniform(0.4, 0.8)) * remaining,
+        peers=int(rng.integers(20, 45)),
+        held=int(rng.integers(4, 7)),
+        line_s=float(rng.uniform(5, 15)),
+        patience_s=float(rng.uniform(50, 150)),
     )
 
 

@@ -60,8 +60,11 @@ def test_an_attack_called_by_another_name_is_not_found(traffic: SimulatedTraffic
     assert outcome.broken
 
 
-def test_one_verdict_on_the_crowd_breaks_the_promise(traffic: SimulatedTraffic, perfect: Seen) -> None:
-    perfect.verdict[np.flatnonzero(traffic.attack == CROWD)[7]] = Kind.DDOS
+def test_verdicts_on_over_a_hundredth_of_the_crowd_break_the_promise(traffic: SimulatedTraffic, perfect: Seen) -> None:
+    crowd = np.flatnonzero(traffic.attack == CROWD)
+    perfect.verdict[crowd[: len(crowd) // 100]] = Kind.DDOS
+    assert not judge(traffic, perfect).broken
+    perfect.verdict[crowd[: len(crowd) // 100 + 1]] = Kind.DDOS
     assert any(CROWD in line for line in judge(traffic, perfect).broken)
 
 

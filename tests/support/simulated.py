@@ -36,7 +36,7 @@ LABELS: Final = {
 # What each ready scenario holds; "" is ordinary life.
 HIDDEN: Final = {"authorised_scan", "lazy_beacon", "peer_bot", "slow_syn_flood"}
 KINDS: Final = {
-    "training": set(LABELS) - HIDDEN - {"strange", "slowloris"},
+    "training": set(LABELS) - HIDDEN - {"strange"},
     "live": {
         *("", "beacon", "flash_crowd", "http_flood", "port_scan"),
         *("strange", "syn_flood", "udp_amplification"),

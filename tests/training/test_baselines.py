@@ -26,7 +26,7 @@ def toy(seed: int, benign: int = BENIGN, attacks: int = ATTACKS) -> Dataset:
     features[truth == Kind.DDOS, INDEX["bytes"]] -= 30
     features[truth == Kind.MALWARE, INDEX["sent_bytes"]] += 30
     features[truth == Kind.ANOMALY] += 40
-    features[::7, INDEX["iat_max"]] = np.nan
+    features[::7, INDEX["duration"]] = np.nan
     n = len(truth)
     capture, part = np.zeros(n, np.int16), np.zeros(n, np.int8)
     return Dataset(features, truth.astype(np.int8), np.full(n, ""), capture, part, Origin(("toy",), ""))

@@ -31,7 +31,7 @@ from training.views import viewed
 ROUNDS: Final = 12  # of drawing each kind of attack
 NETWORKS: Final = 3  # that a flood is laid over, beside the one that it was laid over already
 STRETCH: Final = 6000  # flows of ordinary life around an attack
-CALM: Final = ("busy_service", "busy_names", "busy_pings", "flash_crowd")  # drawn, and no attack
+CALM: Final = ("busy_service", "busy_names", "busy_pings")  # drawn, and no attack
 MOST_ROWS: Final = 400  # of one attack, or of ordinary life, from one stream
 BUSY: Final = 30  # flows in within 10 s
 _SEED: Final = 20260102

@@ -22,7 +22,6 @@ from flows.simulator import (
     BusyService,
     ChatCommand,
     DeadCommand,
-    FlashCrowd,
     IcmpFlood,
     MadeUpNames,
     OutboundFlood,
@@ -251,10 +250,6 @@ def _busy_names(rng: np.random.Generator) -> Attack:
     )
 
 
-def _flash_crowd(rng: np.random.Generator) -> Attack:
-    return FlashCrowd(at=0.0, duration=_between(rng, 30, 300), visitors=int(_between(rng, 80, 1000)))
-
-
 def _busy_pings(rng: np.random.Generator) -> Attack:
     rate = _between(rng, 0.2, 30)
     return Pings(
@@ -275,6 +270,6 @@ def _busy(rng: np.random.Generator) -> tuple[float, float]:
 
 DRAWS: Final[tuple[Draw, ...]] = (
     *(_dead_command, _chat_command, _made_up_names),
-    *(_busy_service, _busy_names, _busy_service, _busy_names, _busy_pings, _flash_crowd, _flash_crowd),
+    *(_busy_service, _busy_names, _busy_service, _busy_names, _busy_pings),
     *(_outbound_flood, _ack_flood, _syn_flood, _udp_flood, _syn_flood, _icmp_flood, _amplification),
 )
