@@ -14,7 +14,8 @@ from orchestration.defs.release.schedules import nightly_retraining
 from tests.support.real import REPOSITORY
 
 ASSETS = {
-    *("site_features", "training_flows", "training_features", "math_baselines", "ensemble", "trial", "signed_manifest"),
+    *("site_features", "training_flows", "training_features", "augmented_features"),
+    *("math_baselines", "ensemble", "trial", "signed_manifest"),
     *("ddos_lgbm", "malware_lgbm", "anomaly_iforest"),
 }
 REPORT = {"evaluation_report"}

@@ -285,7 +285,7 @@ def test_what_is_stored_is_data_and_no_pickle(trained: Workshop) -> None:
 
     assert stored.keys() == {
         *(f"{name}.safetensors" for name in MODELS),
-        *("training_flows.npz", "training_features.npz", "site_features.npz"),
+        *("training_flows.npz", "training_features.npz", "augmented_features.npz", "site_features.npz"),
         *("math_baselines.json", "ensemble.json", "trial.json"),
     }
     for name, data in stored.items():

@@ -9,15 +9,9 @@ import pytest
 from tests.support.dagster_server import ask, webserver
 
 ASSETS = {
-    "training_flows",
-    "training_features",
-    "ddos_lgbm",
-    "malware_lgbm",
-    "anomaly_iforest",
-    "math_baselines",
-    "ensemble",
-    "trial",
-    "signed_manifest",
+    *("site_features", "training_flows", "training_features", "augmented_features"),
+    *("ddos_lgbm", "malware_lgbm", "anomaly_iforest"),
+    *("math_baselines", "ensemble", "trial", "signed_manifest", "evaluation_report"),
 }
 pytestmark = pytest.mark.real
 
