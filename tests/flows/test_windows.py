@@ -123,7 +123,8 @@ def test_entropies() -> None:
 
 
 def test_a_window_without_any_known_value_is_nan_and_without_any_flow_zero() -> None:
-    rows = FeatureExtractor().extract(out_at([NOON], src_bytes=np.nan, dst_packets=np.nan, state=-1, src_flags=-1))
+    unknown = {"src_bytes": np.nan, "dst_bytes": np.nan, "src_packets": np.nan, "dst_packets": np.nan}
+    rows = FeatureExtractor().extract(out_at([NOON], **unknown, state=-1, src_flags=-1))
     for name in ("bytes", "packets", "syn_only_share", "failed_share", "one_way_share", "size_entropy"):
         assert np.isnan(one_column(rows, f"out_{name}_60s"))
     for name in ("flows", "bytes", "packets", "peers", "ports"):
