@@ -85,6 +85,7 @@ OF_DIRECTION: Final = {name for name in OWN if name.startswith(("initiat", "resp
     "syn_only",
     "failed",
 }
+OF_TOLD_SIDES: Final = {"packets", "bytes", "packet_rate", "byte_rate", "packet_size"}
 TOLERANCE: Final = {"duration": 1.1e-3}  # s: nfdump tells milliseconds. All else is equal, but for float32.
 
 # Columns of a flow that an exporter never fills in these captures.
@@ -195,14 +196,21 @@ def between(talks: set[Talk], batch: FlowBatch) -> Truths:
 
 def padded(x: Measured, y: Measured, one: str, other: str) -> Truths:
     """Tell which flows differ by no more bytes than padding, and what CICFlowMeter's first frame is guessed by."""
-    received, packets = INDEX["received_bytes"], INDEX["received_packets"]
-    more = np.abs(x.features[:, received] - y.features[:, received])
+    size, packets = INDEX["bytes"], INDEX["packets"]
+    more = np.abs(x.features[:, size] - y.features[:, size])
     most = np.zeros(len(more))
     if (one in COUNT_FRAMES) != (other in COUNT_FRAMES):
         most += MOST_PADDING * x.features[:, packets]
     if "cicflowmeter" in (one, other):
         most += MOST_OPTIONS * ((x.batch.protocol == TCP) & (x.features[:, packets] > 1))
     return np.asarray(more <= most)
+
+
+def told_by_one(x: Measured, y: Measured) -> Truths:
+    """Which flows have packets or bytes one way that only one of the exporters tells."""
+    ways = [INDEX[f"{way}_{what}"] for way in ("sent", "received") for what in ("packets", "bytes")]
+    one, other = x.features[:, ways], y.features[:, ways]
+    return np.asarray(((np.isnan(one) & (other > 0)) | (np.isnan(other) & (one > 0))).any(axis=1))
 
 
 def of(names: set[str]) -> Truths:
@@ -236,6 +244,8 @@ def test_the_features_of_a_flow_are_the_same(seen: dict[str, Seen], name: str, o
         (padded(x, y, one, other), OF_BYTES),
         (between(seen[name].fragmented, x.batch), OF_AMOUNT),
         (between(seen[name].tunnelled, x.batch), OF_BYTES),
+        (x.features[:, INDEX["duration"]] != y.features[:, INDEX["duration"]], {"packet_rate", "byte_rate"}),
+        (told_by_one(x, y), OF_TOLD_SIDES),
     ):
         excused |= rows[:, None] & of(columns)
     known = ~np.isnan(x.features) & ~np.isnan(y.features)
