@@ -4,16 +4,20 @@ Each capture is left out in turn, as in training, with one family of features ke
 captures to learn from), and the scores of what was left out are compared at the stated false-positive rate: recall as a
 mean over the attacks of each capture. Trees are as many as training at most tries. Figures are of one seed.
 
-    python -m benchmarks.ablation PATH…
+    python -m benchmarks.ablation [--json FILE] PATH…
+
+The file is what ``python -m benchmarks.leave_one_out --ablation FILE --report PAGE.html`` shows as a table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 import numpy as np
 
 from flows.catalogue import CATALOGUE
@@ -22,8 +26,10 @@ from training.calibration import fit_platt
 from training.datasets import Dataset, load_captures, measured
 from training.datasets.augmented import augmented
 from training.recipes import SUPERVISED
+from training.report.contents import Ablation
 from training.splits import leave_captures_out
 
+ABOUT: Final = "Recall at the stated false-positive rate, as a mean over the attacks of captures left out."
 _GROUP: Final = {feature.name: feature.group for feature in CATALOGUE}
 FAMILIES: Final[dict[str, Callable[[str], bool]]] = {
     "the flow itself": lambda name: _GROUP[name] == "flow",
@@ -64,28 +70,42 @@ def by_attack(recipe: BoostedRecipe, scored: LeftOut) -> list[str]:
     return lines
 
 
+def ways(recipe: BoostedRecipe) -> Iterator[tuple[str, BoostedRecipe]]:
+    """The recipe without one family of features at a time, where it has any of it."""
+    for family, belongs in FAMILIES.items():
+        kept = tuple(name for name in recipe.features if not belongs(name))
+        if len(kept) < len(recipe.features):
+            monotone = {name: sign for name, sign in recipe.monotone.items() if name in kept}
+            yield f"without {family}", replace(recipe, features=kept, monotone=monotone)
+
+
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="PATH…")
-def main(names: tuple[str, ...]) -> None:
+@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the table to a file, too.")
+def main(names: tuple[str, ...], file: Path | None) -> None:
     """Take one family of features away at a time. PATH: a folder of known captures, or [FORMAT:][TRUTH:]FILE."""
     flows = load_captures(list(names))
     data, more = measured(flows), augmented(flows)
     nothing = more.take(np.arange(0))
+    table: dict[str, dict[str, float]] = {}
 
     def tell(recipe: BoostedRecipe, streams: Dataset, what: str) -> LeftOut:
         scored = left_out(recipe, data, streams)
-        click.echo(f"    {mean_recall(recipe, scored.rows, scored.raw):.3f} {what}")
+        recall = mean_recall(recipe, scored.rows, scored.raw)
+        table.setdefault(what, {})[recipe.name] = recall
+        click.echo(f"    {recall:.3f} {what}")
         return scored
 
     for recipe in SUPERVISED:
         click.echo(f"{recipe.name}, mean recall at {recipe.fpr:g} on captures left out:")
         click.echo("\n".join(by_attack(recipe, tell(recipe, more, "with all"))))
         tell(recipe, nothing, "with the captures alone to learn from")
-        for family, belongs in FAMILIES.items():
-            kept = tuple(name for name in recipe.features if not belongs(name))
-            if len(kept) < len(recipe.features):
-                monotone = {name: sign for name, sign in recipe.monotone.items() if name in kept}
-                tell(replace(recipe, features=kept, monotone=monotone), more, f"without {family}")
+        for what, lacking in ways(recipe):
+            tell(lacking, more, what)
+    if file:
+        models = tuple(recipe.name for recipe in SUPERVISED)
+        rows = tuple((what, tuple(found.get(name) for name in models)) for what, found in table.items())
+        file.write_bytes(msgspec.json.encode(Ablation(ABOUT, models, rows)))
 
 
 if __name__ == "__main__":

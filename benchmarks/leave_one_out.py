@@ -6,7 +6,7 @@ come from the other streams alone, as ``tidegate train --data`` makes them; the 
 ``tidegate evaluate`` decides it, from its first flow to its last. Captures of which only an infected host is known
 teach no model: they are judged by host, by what all other captures teach.
 
-    python -m benchmarks.leave_one_out [--json] [--report PAGE.html] PATH…
+    python -m benchmarks.leave_one_out [--json] [--report PAGE.html] [--ablation FILE] PATH…
 
 On the page baseline models stand beside the models: fitted on the same rows, judged on the same capture.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import msgspec
 import numpy as np
 
 from detection.detector import Detector
@@ -36,6 +37,7 @@ from training.datasets.captures import Capture, infected_captures, load_capture
 from training.judging import field_test
 from training.recipes import models_of
 from training.report import document, page_writer
+from training.report.contents import Ablation
 from training.report.gathering import Gathering
 from training.report.watch import FeatureWatch
 from training.splits import split, without_sources
@@ -149,7 +151,13 @@ def _share(value: float | str | None) -> str:
 @click.option(
     "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="PAGE.html", help="Write a page, too."
 )
-def main(names: tuple[str, ...], as_json: bool, report: Path | None) -> None:
+@click.option(
+    "--ablation",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="What `python -m benchmarks.ablation --json FILE` wrote, for the page.",
+)
+def main(names: tuple[str, ...], as_json: bool, report: Path | None, ablation: Path | None) -> None:
     """Leave each capture out in turn. PATH: a folder of known captures, or [FORMAT:][TRUTH:]FILE."""
     write = page_writer(report) if report else None
     gathering = Gathering() if write else None
@@ -163,7 +171,8 @@ def main(names: tuple[str, ...], as_json: bool, report: Path | None) -> None:
         json.dump(results, sys.stdout, indent=2)
     if write and gathering:
         facts = (("captures", ", ".join(names)), ("judged", f"{len(results)} streams"))
-        write(gathering.contents("Leave one capture out", NOTES, facts))
+        table = msgspec.json.decode(ablation.read_bytes(), type=Ablation) if ablation else None
+        write(gathering.contents("Leave one capture out", NOTES, facts, table))
     click.echo(f"{len(results)} captures in {time.monotonic() - began:.0f} s", err=True)
 
 

@@ -27,7 +27,7 @@ BEGAN: Final = tuple(
 )
 
 
-def fit(train: Dataset, validation: Dataset) -> Histograms:  # noqa: ARG001  (recipes share one form)
+def fit(train: Dataset) -> Histograms:
     """Fit on benign flows of other networks, for want of a site's past. Raises TrainingError for under 200 flows."""
     return _fit(train.of(Kind.BENIGN))
 

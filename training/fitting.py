@@ -1,12 +1,11 @@
-"""What the recipes of the three models share: from a split data set to a finished artifact."""
+"""What recipes share, and how a model is made whose threshold the validation part sets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
@@ -23,7 +22,6 @@ from training.splits import Split
 from training.thresholds import threshold_at
 
 Features = npt.NDArray[np.float32]
-Fitted: TypeAlias = lgb.Booster | Histograms
 SEED: Final = 20260101
 
 # How long a host or a pair has been watched says where a capture began, not what a flow is.
@@ -32,19 +30,19 @@ WATCHED: Final = ("host_flows", "pair_flows", "pair_age")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one model is made.
+    """How such a model is made.
 
     Attributes:
         name: the model's name in the registry.
         threat: what it finds; its rows are benign flows and flows of this kind.
         fpr: the false-positive rate at which its threshold is fixed on the validation part.
-        fit: fits it on the training part, with the validation part to stop early on.
+        fit: fits it on the training part.
     """
 
     name: str
     threat: Kind
     fpr: float
-    fit: Callable[[Dataset, Dataset], Fitted]
+    fit: Callable[[Dataset], Histograms]
 
 
 def make(recipe: Recipe, split: Split) -> Artifact:
@@ -54,7 +52,7 @@ def make(recipe: Recipe, split: Split) -> Artifact:
         TrainingError: a part has too few rows of a class, or the model ranks attacks below benign flows.
         ExportError: the artifact does not score as the fitted model does.
     """
-    fitted = recipe.fit(split.train, split.validation)
+    fitted = recipe.fit(split.train)
     rows = split.validation.of(Kind.BENIGN, recipe.threat)
     positive = rows.truth == recipe.threat
     raw = raw_scores(forest_of(fitted), rows.features)

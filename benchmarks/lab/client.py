@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 
@@ -44,17 +44,15 @@ async def connected(client: Client, server: str, port: int, window: int | None =
 
     Raises OSError: the server refuses, or cannot be reached.
     """
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
+    with ExitStack() as undo:
+        sock = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
         sock.setblocking(False)
         if window is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         sock.bind((client.address, 0))
         await asyncio.get_running_loop().sock_connect(sock, (server, port))
         reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 16)
-    except BaseException:
-        sock.close()
-        raise
+        undo.pop_all()  # from here on the writer closes it
     try:
         yield reader, writer
     finally:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from flows.simulator import Capture, Scenario
 from model_registry.registry import Registry
 from tests.support.evaluating import labelled_flows, write
 from tests.support.serving import serving_registry
+from training.datasets import LabelledFlows, simulated
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +39,10 @@ def capture(tmp_path: Path) -> Path:
             (2, "ddos", ""),
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def flows() -> LabelledFlows:
+    """Ordinary life of three small networks, one after the other."""
+    networks = [Capture(place * 300.0, 40.0, f"10.{place}.0.0/22", 5) for place in range(3)]
+    return simulated(Scenario(3, 1_700_000_000.0, tuple(networks)))

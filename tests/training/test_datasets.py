@@ -9,16 +9,9 @@ import pytest
 
 from detection.verdict import Kind
 from flows.features import FeatureExtractor
-from flows.simulator import Capture, Scenario
 from tests.support.datasets import capture_of
-from training.datasets import Dataset, LabelledFlows, Origin, measured, simulated
+from training.datasets import Dataset, LabelledFlows, Origin, measured
 from training.fitting import without
-
-
-@pytest.fixture(scope="module")
-def flows() -> LabelledFlows:
-    networks = [Capture(place * 300.0, 40.0, f"10.{place}.0.0/22", 5) for place in range(3)]
-    return simulated(Scenario(3, 1_700_000_000.0, tuple(networks)))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from detection.verdict import Decisions, Kind
-from training.evaluation import LabelRecall, Outcomes, judge, measure, ranking
+from tests.support.outcomes import outcomes
+from training.evaluation import LabelRecall, judge, measure, ranking
 from training.intervals import Intervals
 
 
@@ -41,18 +42,6 @@ def test_the_upper_bound_needs_3000_benign_rows(negatives: int, told: bool) -> N
     nothing = np.zeros(negatives, np.bool_)
 
     assert (measure(np.zeros(negatives), nothing, nothing, None).fpr_upper95 is not None) is told
-
-
-def outcomes(**changes: object) -> Outcomes:
-    columns: dict[str, object] = {
-        "truth": np.array([0, 0, 0, 1, 1, 2, 3], np.int8),
-        "label": np.array([0, 1, 1, 2, 2, 3, 3]),
-        "kind": np.array([0, 1, 4, 1, 2, 4, 0], np.int8),
-        "score": np.array([0.1, 0.9, 0.4, 0.9, 0.8, 0.5, 0.2]),
-        "probabilities": {"flood": np.array([0.1, 0.9, 0.4, 0.9, 0.3, 0.5, 0.2])},
-        "labels": ("", "crowd", "flood", "other", "never seen"),
-    }
-    return Outcomes(**(columns | changes))  # type: ignore[arg-type]  # columns by name
 
 
 def test_a_model_is_measured_on_benign_rows_and_its_own() -> None:

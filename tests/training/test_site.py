@@ -92,5 +92,5 @@ def test_too_short_a_past_is_refused(site: Dataset) -> None:
 
 def test_without_a_site_only_benign_flows_are_learned(site: Dataset) -> None:
     with pytest.raises(TrainingError, match="0 flows"):
-        anomaly.fit(site, site)
+        anomaly.fit(site)
     assert anomaly.RECIPE.threat is Kind.ANOMALY

@@ -1,7 +1,7 @@
 """The same traffic as it might as well have been told or answered, so that no model learns who told it instead."""
 
 from training.views.answers import ANSWERS, answered_by
-from training.views.augmenting import VIEWS, viewed, views_of
+from training.views.augmenting import VIEWS, viewed
 from training.views.exporters import EXPORTERS, UNTOLD, as_exporter, completed
 from training.views.shapes import sampled_packets, sized, stretched, swapped, thinned
 
@@ -19,5 +19,4 @@ __all__ = [
     "swapped",
     "thinned",
     "viewed",
-    "views_of",
 ]

@@ -133,8 +133,3 @@ def viewed(flows: LabelledFlows, name: str, seed: int) -> LabelledFlows:
             about=f"{flows.origin.about}\nNot as captured, but as it might have been told or answered: {name}.",
         ),
     )
-
-
-def views_of(flows: LabelledFlows, seed: int) -> list[LabelledFlows]:
-    """See a data set in every way of :data:`VIEWS`, in their order. Raises TrainingError as :func:`viewed`."""
-    return [viewed(flows, name, seed) for name in VIEWS]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from detection.verdict import Kind
+from tests.support.outcomes import outcomes as decided
 from training.baselines import BaselineModel
 from training.evaluation import Outcomes, judge
 from training.report.scored import FINAL, Family, Scored, beside, joined, scored
@@ -16,17 +17,12 @@ THREATS = {"flood": Kind.DDOS}
 
 
 def outcomes(**changes: object) -> Outcomes:
+    """The handful of flows, in two captures and with what one engine said."""
     columns: dict[str, object] = {
-        "truth": np.array([0, 0, 0, 1, 1, 2, 3], np.int8),
-        "label": np.array([0, 1, 1, 2, 2, 3, 3]),
-        "kind": np.array([0, 1, 4, 1, 2, 4, 0], np.int8),
-        "score": np.array([0.1, 0.9, 0.4, 0.9, 0.8, 0.5, 0.2]),
-        "probabilities": {"flood": np.array([0.1, 0.9, 0.4, 0.9, 0.3, 0.5, 0.2])},
-        "labels": ("", "crowd", "flood", "other", "never seen"),
         "capture": np.array([0, 0, 0, 0, 1, 1, 1], np.int32),
         "engines": {"rules": np.array([0.0, 2.0, -1.0, 1e-6, 0.0, 0.0, 3.0])},
     }
-    return Outcomes(**(columns | changes))  # type: ignore[arg-type]  # columns by name
+    return decided(**(columns | changes))
 
 
 def found(threshold: float = 0.5, **changes: object) -> Scored:
