@@ -21,8 +21,15 @@ import msgspec
 import numpy as np
 
 from flows.catalogue import CATALOGUE
-from training.boosting import BoostedRecipe, LeftOut, mean_recall, score_left_out, threshold_of, under_attack
-from training.calibration import fit_platt
+from training.boosting import (
+    BoostedRecipe,
+    LeftOut,
+    calibrated,
+    mean_recall,
+    score_left_out,
+    threshold_of,
+    under_attack,
+)
 from training.datasets import Dataset, load_captures, measured
 from training.datasets.augmented import augmented
 from training.recipes import SUPERVISED
@@ -54,7 +61,7 @@ def by_attack(recipe: BoostedRecipe, scored: LeftOut) -> list[str]:
     """The recall of each attack of each capture, and the false positives, at the threshold that training would set."""
     rows, raw = scored.rows, scored.raw
     positive = rows.truth == recipe.threat
-    probability = fit_platt(raw, positive).probability(raw)
+    probability = calibrated(recipe, scored).probability(raw)
     flagged = probability >= threshold_of(recipe, rows, probability)
     peace = ~positive & ~under_attack(recipe, rows)
     lines = [

@@ -7,7 +7,7 @@ network and attack the forest has not seen, as it will be in service. The forest
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from detection.verdict import Kind
 from flows.catalogue import INDEX, NAMES
-from model_registry.artifact import Artifact
+from model_registry.artifact import Artifact, Calibration
 from training.calibration import fit_platt
 from training.datasets import Dataset
 from training.errors import TrainingError
@@ -49,7 +49,7 @@ PARAMETERS: Final[dict[str, Any]] = {
     "num_threads": 1,
     "verbosity": -1,
 }
-TREES: Final = (60, 100, 140)
+TREES: Final = (120, 180, 240)
 MOST_TREES: Final = TREES[-1]
 WORTH: Final = 0.003  # of mean recall, that more trees must gain
 ROOM: Final = 0.01  # of mean recall, that a threshold with room for other networks may cost
@@ -66,8 +66,8 @@ class BoostedRecipe:
         fpr: the false-positive rate of its threshold, on the captures left out.
         features: all that it may split on.
         monotone: features of which more never makes the threat less likely (1), or never more likely (-1).
-        apparent: what an attack must show to be learned from: at least this much of any of these features. The first
-            flows of a flood are like any others, and would teach that any others are a flood.
+        apparent: which flows show the attack, bool[n]: the others of an attack are not learned from, nor calibrated
+            by. The first flows of a flood are like any others, and would teach that any others are a flood.
         while_under: what a host shows while it is under the attack, at least this much of any of these features.
     """
 
@@ -76,7 +76,7 @@ class BoostedRecipe:
     fpr: float
     features: tuple[str, ...]
     monotone: Mapping[str, int] = field(default_factory=dict)
-    apparent: Mapping[str, float] = field(default_factory=dict)
+    apparent: Callable[[Dataset], Bools] = lambda data: np.ones(len(data), dtype=np.bool_)
     while_under: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -109,8 +109,7 @@ def make_boosted(recipe: BoostedRecipe, split: Split, more: Dataset) -> Artifact
     """
     known = Dataset.concatenate([split.train, split.validation])
     left_out = score_left_out(recipe, _folds(recipe, split, known, more))
-    positive = left_out.rows.truth == recipe.threat
-    calibration = fit_platt(left_out.raw, positive)
+    calibration = calibrated(recipe, left_out)
     probability = calibration.probability(left_out.raw)
     learned = Dataset.concatenate([split.train, more])
     return export(
@@ -120,6 +119,13 @@ def make_boosted(recipe: BoostedRecipe, split: Split, more: Dataset) -> Artifact
         threshold=threshold_of(recipe, left_out.rows, probability),
         rows=learned.of(Kind.BENIGN, recipe.threat).features,
     )
+
+
+def calibrated(recipe: BoostedRecipe, left_out: LeftOut) -> Calibration:
+    """What a raw score means, by ordinary life and by attacks that show: the others would make every score doubtful."""
+    positive = left_out.rows.truth == recipe.threat
+    told = ~positive | recipe.apparent(left_out.rows)
+    return fit_platt(left_out.raw[told], positive[told])
 
 
 def threshold_of(recipe: BoostedRecipe, rows: Dataset, probability: Floats) -> float:
@@ -169,7 +175,7 @@ def under_attack(recipe: BoostedRecipe, rows: Dataset) -> Bools:
             during[here[places[0] : places[-1] + len(here) // 20]] = True
     shows = np.zeros(len(rows), dtype=np.bool_)
     for name, least in recipe.while_under.items():
-        shows |= rows.features[:, INDEX[name]] >= least
+        shows |= rows.column(name) >= least
     attacked = shows & during & ~positive
     return np.asarray(attacked & ((~positive & ~attacked).sum() * recipe.fpr >= 1.0))
 
@@ -222,21 +228,12 @@ def fit(recipe: BoostedRecipe, data: Dataset, trees: int) -> lgb.Booster:
 
 def _rows(recipe: BoostedRecipe, data: Dataset) -> lgb.Dataset:
     """What is learned from: ordinary life and the attack, and the other supervised threat as what it is not."""
-    data = _apparent(recipe, data.of(Kind.BENIGN, *LEARNED))
+    data = data.of(Kind.BENIGN, *LEARNED)
+    data = data.take((data.truth != recipe.threat) | recipe.apparent(data))
     positive = data.truth == recipe.threat
     if not 0 < positive.sum() < len(positive):
         raise TrainingError(f"{recipe.name}: {int(positive.sum())} of {len(positive)} flows to learn from are attacks")
     return lgb.Dataset(without(data.features, recipe.unused), label=positive, weight=weights_of(data, recipe.threat))
-
-
-def _apparent(recipe: BoostedRecipe, data: Dataset) -> Dataset:
-    """Leave out the attacks' flows that do not show yet what they belong to."""
-    if not recipe.apparent:
-        return data
-    shows = data.truth != recipe.threat
-    for name, least in recipe.apparent.items():
-        shows |= data.features[:, INDEX[name]] >= least
-    return data.take(shows)
 
 
 def _parameters(recipe: BoostedRecipe) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from detection.verdict import Kind
-from training.boosting import BoostedRecipe
+from training.boosting import Bools, BoostedRecipe
+from training.datasets import Dataset
 
 NAME: Final = "ddos_lgbm"
 _MORE: Final = (
@@ -29,6 +30,12 @@ FEATURES: Final = (
     *("byte_ratio_60s", "in_bytes_10s", "in_packets_10s", "pair_byte_ratio"),
 )
 
+
+def apparent(data: Dataset) -> Bools:
+    """Which flows come while much arrives at their host, or leaves it, bool[n]."""
+    return (data.column("in_flows_10s") >= 20.0) | (data.column("out_flows_10s") >= 60.0)
+
+
 RECIPE: Final = BoostedRecipe(
     NAME,
     Kind.DDOS,
@@ -36,5 +43,5 @@ RECIPE: Final = BoostedRecipe(
     features=FEATURES,
     monotone=dict.fromkeys(_MORE, 1) | dict.fromkeys(_LESS, -1),
     while_under={"in_flows_60s": 60.0},
-    apparent={"in_flows_10s": 30.0, "out_flows_10s": 250.0},
+    apparent=apparent,
 )

@@ -257,8 +257,12 @@ def test_no_flow_of_a_class_held_out_is_refused(known: Dataset) -> None:
         score_left_out(RECIPE, [Fold(known, known.of(Kind.MALWARE))])
 
 
+def shows(data: Dataset) -> npt.NDArray[np.bool_]:
+    return (data.column(MORE) >= 30.0) | (data.column(FREE) >= 60.0)
+
+
 def test_an_attack_is_not_learned_from_before_it_shows(known: Dataset) -> None:
-    recipe = replace(RECIPE, apparent={MORE: 30.0, FREE: 60.0})
+    recipe = replace(RECIPE, apparent=shows)
     value = known.features[:, INDEX[MORE]], known.features[:, INDEX[FREE]]
     hidden = (known.truth == Kind.DDOS) & (value[0] < 30.0) & (value[1] < 60.0)
     unknown = known.features.copy()
@@ -288,6 +292,19 @@ def test_the_other_threat_is_learned_as_what_it_is_not_and_an_anomaly_is_not_lea
 def test_the_model_is_calibrated_by_the_captures_left_out(artifact: Artifact, known: Dataset) -> None:
     left_out = left_out_of(RECIPE, known)
     assert artifact.calibration == fit_platt(left_out.raw, left_out.rows.truth == Kind.DDOS)
+
+
+def test_an_attack_is_not_calibrated_by_before_it_shows(known: Dataset, nothing_more: Dataset) -> None:
+    recipe = replace(RECIPE, apparent=shows)
+    left_out = left_out_of(recipe, known)
+    positive = left_out.rows.truth == Kind.DDOS
+    told = ~positive | shows(left_out.rows)
+    assert 10 < (~told).sum() < 0.9 * positive.sum()
+
+    made = make_boosted(recipe, split(known), nothing_more)
+
+    assert made.calibration == fit_platt(left_out.raw[told], positive[told])
+    assert made.calibration != fit_platt(left_out.raw, positive)
 
 
 @pytest.mark.parametrize("fpr", [0.01, 0.02, FPR])

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from detection.verdict import Kind
 from flows.batch import SCHEMA, FlowBatch
-from flows.catalogue import NAMES, catalogue_digest
+from flows.catalogue import INDEX, NAMES, catalogue_digest
 from flows.features import FeatureExtractor
 from flows.keying import HomeNetworks
 
@@ -129,6 +129,10 @@ class Dataset:
     def take(self, rows: npt.NDArray[Any]) -> Dataset:
         """The flows at ``rows`` (indices or a boolean mask), in that order."""
         return Dataset(**{name: column[rows] for name, column in self._rows().items()}, origin=self.origin)
+
+    def column(self, name: str) -> npt.NDArray[np.float32]:
+        """The values of the feature of this name, float32[n]."""
+        return self.features[:, INDEX[name]]
 
     def of(self, *kinds: Kind) -> Dataset:
         """The flows whose truth is one of ``kinds``."""
