@@ -70,6 +70,18 @@ def test_labels_tell_the_truth_and_background_is_nobodys(mixed: Path) -> None:
     assert capture.dead == 0
 
 
+def test_what_else_a_bot_says_to_its_command_server_is_nobodys_ordinary_life(tmp_path: Path) -> None:
+    bot, command, other = "192.168.1.5", "9.9.9.9", "8.8.8.8"
+    rows = [
+        *(("1.0", bot, command, "Benign"), ("2.0", bot, command, "C&C"), ("3.0", command, bot, "Benign")),
+        *(("4.0", bot, other, "Benign"), ("5.0", "192.168.1.6", command, "Benign"), ("6.0", bot, other, "DDoS")),
+    ]
+    capture = load_capture(FileSpec(write(tmp_path / "bot.log", *rows)))
+    assert capture.truth.tolist() == [NO_TRUTH, Kind.MALWARE, NO_TRUTH, Kind.BENIGN, Kind.BENIGN, Kind.DDOS]
+    # What is said of a whole file is believed.
+    assert set(load_capture(FileSpec(tmp_path / "bot.log", truth="benign")).truth.tolist()) == {Kind.BENIGN}
+
+
 def test_the_truth_that_is_given_stands_above_the_labels(mixed: Path) -> None:
     capture = load_capture(FileSpec(mixed, truth="ddos"))
     assert set(capture.truth.tolist()) == {Kind.DDOS}

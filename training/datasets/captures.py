@@ -108,6 +108,9 @@ def _files(names: Sequence[str]) -> list[FileSpec]:
 def load_capture(spec: FileSpec, home: Sequence[str] = DEFAULT_HOME) -> Capture:
     """Read one file; its own home networks, where they are known, come on top of ``home``.
 
+    Flows that a label column calls benign have no truth where malware talks between the same two hosts: people label by
+    port, and what else a bot says to its command server is nobody's ordinary life.
+
     Raises UsageError or TidegateError as :func:`flows.files.read_flows`.
     """
     about, name = known(spec.path.name), capture_name(spec)
@@ -125,6 +128,7 @@ def load_capture(spec: FileSpec, home: Sequence[str] = DEFAULT_HOME) -> Capture:
         truth, text = _by_pairs(batch, about)
     else:
         truth = np.array([_CODES[truth_of(label)] for label in text.tolist()], dtype=np.int8)
+        truth[(truth == Kind.BENIGN) & _same_pair(batch, truth == Kind.MALWARE)] = NO_TRUTH
     return Capture(
         name=name,
         batch=batch,
@@ -237,6 +241,15 @@ def _by_pairs(batch: FlowBatch, about: Known) -> tuple[npt.NDArray[np.int8], npt
         for near, far in ways:
             truth[_is(near, one) & _is(far, other)] = _CODES[label]
     return truth, np.where(truth == NO_TRUTH, "", about.name)
+
+
+def _same_pair(batch: FlowBatch, which: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which flows are between two hosts that are the ends of any of ``which``, bool[n], either way round."""
+    ends = np.stack([batch.src_addr, batch.dst_addr], axis=1)
+    wrong = (ends[:, 0, 0] > ends[:, 1, 0]) | ((ends[:, 0, 0] == ends[:, 1, 0]) & (ends[:, 0, 1] > ends[:, 1, 1]))
+    ends[wrong] = ends[wrong][:, ::-1]
+    _, pair = np.unique(ends.reshape(len(ends), 4), axis=0, return_inverse=True)
+    return np.isin(pair, pair[which])
 
 
 def _is(addresses: npt.NDArray[np.uint64], text: str) -> npt.NDArray[np.bool_]:
