@@ -6,6 +6,7 @@ from flows.simulator.exporters import Exporter
 from flows.simulator.floods import FlashCrowd, HttpFlood, SynFlood, UdpAmplification
 from flows.simulator.intrusions import AuthorisedScan, Beacon, IcmpTunnel, PortScan
 from flows.simulator.malware import ChatCommand, DeadCommand, LazyBeacon, MadeUpNames, PeerBot
+from flows.simulator.peers import GonePeers
 from flows.simulator.ready import hard_scenario, live_scenario, past_scenario, training_scenario
 from flows.simulator.scenario import Capture, Scenario
 from flows.simulator.servers import BusyNames, BusyService, Pings
@@ -25,6 +26,7 @@ __all__ = [
     "DeadCommand",
     "Exporter",
     "FlashCrowd",
+    "GonePeers",
     "HttpFlood",
     "IcmpFlood",
     "IcmpTunnel",

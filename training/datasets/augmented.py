@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from detection.verdict import Kind
 from flows.batch import FlowBatch
-from flows.catalogue import INDEX
 from flows.simulator import training_scenario
 from training.datasets.base import NO_TRUTH, Dataset, LabelledFlows, Origin, measured
 from training.datasets.captures import Capture, overlaid
@@ -31,7 +30,7 @@ from training.views import viewed
 ROUNDS: Final = 12  # of drawing each kind of attack
 NETWORKS: Final = 3  # that a flood is laid over, beside the one that it was laid over already
 STRETCH: Final = 6000  # flows of ordinary life around an attack
-CALM: Final = ("busy_service", "busy_names", "busy_pings")  # drawn, and no attack
+CALM: Final = ("busy_service", "busy_names", "busy_pings", "gone_peers")  # drawn, and no attack
 MOST_ROWS: Final = 400  # of one attack, or of ordinary life, from one stream
 BUSY: Final = 30  # flows in within 10 s
 _SEED: Final = 20260102
@@ -150,7 +149,7 @@ def _sample(data: Dataset) -> Dataset:
     by_name = (data.truth > Kind.BENIGN) | np.isin(data.attack, CALM)
     name = np.where(by_name, data.attack, "")
     _, attack = np.unique(name, return_inverse=True)
-    busy = (data.truth == Kind.BENIGN) & (data.features[:, INDEX["in_flows_10s"]] >= BUSY)
+    busy = (data.truth == Kind.BENIGN) & (data.column("in_flows_10s") >= BUSY)
     stratum = np.stack([data.capture, data.truth, attack, busy], axis=1)
     _, which = np.unique(stratum, axis=0, return_inverse=True)
     kept = [np.empty(0, dtype=np.int64)]

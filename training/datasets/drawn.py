@@ -1,4 +1,4 @@
-"""Attacks and busy servers drawn at random, to be laid over captures of ordinary life: what no capture shows.
+"""Attacks and ordinary programs drawn at random, to be laid over captures of life: what no capture shows enough of.
 
 The ranges are as wide as the kind allows, so that what is learned is the kind and not one program's settings.
 """
@@ -22,6 +22,7 @@ from flows.simulator import (
     BusyService,
     ChatCommand,
     DeadCommand,
+    GonePeers,
     IcmpFlood,
     MadeUpNames,
     OutboundFlood,
@@ -72,7 +73,8 @@ def drawn(rng: np.random.Generator, rounds: int) -> Iterator[Capture]:
                 dead=0,
                 drawn_from=(f"drawn {attack.name}",),
             )
-            outward = attack.label == "benign" and turn % 2 == 1 and not (columns["dst_port"] == _NAMES).any()
+            serves = isinstance(attack, BusyService | BusyNames | Pings)
+            outward = serves and turn % 2 == 1 and not (columns["dst_port"] == _NAMES).any()
             yield from_within(capture) if outward else capture
 
 
@@ -262,6 +264,21 @@ def _busy_pings(rng: np.random.Generator) -> Attack:
     )
 
 
+def _gone_peers(rng: np.random.Generator) -> Attack:
+    period = _between(rng, 30, 900)
+    return GonePeers(
+        at=0.0,
+        duration=min(_LONGEST_S, 40 * period),
+        peers=int(_between(rng, 8, 200)),
+        period=period,
+        jitter=float(rng.choice([0.0, rng.uniform(0, 0.3)])),
+        tries=int(rng.integers(1, 5)),
+        gone_share=float(rng.uniform(0.3, 1.0)),
+        refused_share=float(rng.choice([0.0, 1.0, rng.random()])),
+        client=_client(rng),
+    )
+
+
 def _busy(rng: np.random.Generator) -> tuple[float, float]:
     """Duration (s) and flows a second of a server's work."""
     rate = _between(rng, 2, 400)
@@ -270,6 +287,6 @@ def _busy(rng: np.random.Generator) -> tuple[float, float]:
 
 DRAWS: Final[tuple[Draw, ...]] = (
     *(_dead_command, _chat_command, _made_up_names),
-    *(_busy_service, _busy_names, _busy_service, _busy_names, _busy_pings),
+    *(_busy_service, _busy_names, _busy_service, _busy_names, _busy_pings, _gone_peers),
     *(_outbound_flood, _ack_flood, _syn_flood, _udp_flood, _syn_flood, _icmp_flood, _amplification),
 )
