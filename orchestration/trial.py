@@ -14,11 +14,13 @@ class Trial:
     """An evaluation with the digests of what it judged: each model and the data, all SHA-256 in hex.
 
     ``of_site``: the anomaly model's own figures are of the site's latest flows, which nobody has labelled.
+    ``hidden``: the attacks of which no flow shows what the model of their kind learns from.
     """
 
     evaluation: Evaluation
     judged: dict[str, str]
     of_site: bool
+    hidden: tuple[str, ...]
 
 
 def trial_to_json(trial: Trial) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,7 +30,10 @@ LIMITS: Final[dict[str, Limits]] = {
     "malware_lgbm": Limits(recall=0.80, fpr=0.005, calibration_error=0.05),
 }
 FINAL: Final = Limits(recall=0.90, fpr=0.01, calibration_error=0.05)
-ATTACK_RECALL: Final = 0.50  # of every single attack of a kind that models are shown, by the final verdict
+# Of every single attack of a kind that models are shown, by the final verdict. An attack of which no flow shows what
+# they learn from (see BoostedRecipe.apparent) is told of without a floor: a beacon that is always answered is as
+# regular as any program that asks for news, and a model that found it by that would accuse them all.
+ATTACK_RECALL: Final = 0.50
 # The anomaly model is shown no attack. It is asked whether attacks look stranger to it than ordinary life, and how
 # often it cries wolf. What it finds at that rate is told and has no floor, nor has what rules and statistics add: a
 # fast scan is found whole and a slow one hardly at all, and which of them a data set holds is no merit of the model.
@@ -79,18 +83,25 @@ def ranking(measures: Measures | None, *, of_site: bool = False) -> GateResult:
     )
 
 
-def every_attack(evaluation: Evaluation) -> GateResult:
-    """The final verdict finds each attack of a kind that models are shown; of what is merely strange it is told."""
+def every_attack(evaluation: Evaluation, hidden: Collection[str] = ()) -> GateResult:
+    """The final verdict finds each attack of a kind that models are shown; of what is merely strange it is told.
+
+    Args:
+        evaluation: of the test part.
+        hidden: the attacks without a flow that shows what models learn from; of these, too, it is only told.
+    """
     learned = {name: label.recall for name, label in evaluation.labels.items() if label.kind in LEARNED}
+    asked = {name: recall for name, recall in learned.items() if name not in hidden}
     strange = [label for label in evaluation.labels.values() if label.kind is Kind.ANOMALY]
-    if not learned:
-        return GateResult(False, "not measured: the test part holds no attack")
-    worst = min(learned, key=learned.__getitem__)
+    if not asked:
+        return GateResult(False, "not measured: the test part holds no attack that shows")
+    worst = min(asked, key=asked.__getitem__)
     rows = sum(label.rows for label in strange)
     found = round(sum(label.rows * label.recall for label in strange))
+    untold = "".join(f"; {learned[name]:.4f} of {name}, which does not show" for name in sorted(learned.keys() - asked))
     return GateResult(
-        learned[worst] >= ATTACK_RECALL,
-        f"lowest recall {learned[worst]:.4f} on {worst} (at least {ATTACK_RECALL:g}), of {len(learned)} attacks; "
+        asked[worst] >= ATTACK_RECALL,
+        f"lowest recall {asked[worst]:.4f} on {worst} (at least {ATTACK_RECALL:g}), of {len(asked)} attacks{untold}; "
         f"{found} of {rows} strange flows found",
     )
 

@@ -178,6 +178,24 @@ def test_every_single_attack_must_be_found(trial: Trial) -> None:
     assert not outcome(finds_every_attack, none, about=none)[0]
 
 
+def test_an_attack_that_does_not_show_is_told_and_has_no_floor(trial: Trial) -> None:
+    beacon = LabelRecall(rows=20, recall=0.1, kind=Kind.MALWARE)
+    evaluation = replace(trial.evaluation, labels={**trial.evaluation.labels, "quiet": beacon, "loud": beacon})
+    both = replace(trial, evaluation=evaluation, hidden=("quiet", "loud"))
+    one = replace(both, hidden=("quiet",))
+    none = replace(trial, evaluation=replace(evaluation, labels={"quiet": beacon}), hidden=("quiet",))
+
+    assert trial.hidden == ()
+    passed, detail = outcome(finds_every_attack, both, about=both)
+    assert passed
+    assert "; 0.1000 of loud, which does not show; 0.1000 of quiet, which does not show; " in detail
+    passed, detail = outcome(finds_every_attack, one, about=one)
+    assert not passed
+    assert "lowest recall 0.1000 on loud" in detail
+    # Where nothing shows nothing was measured.
+    assert not outcome(finds_every_attack, none, about=none)[0]
+
+
 def test_what_is_strange_is_told_and_has_no_floor(trial: Trial) -> None:
     scans = {name: replace(label, recall=0.0) for name, label in trial.evaluation.labels.items()
              if label.kind is Kind.ANOMALY}  # fmt: skip

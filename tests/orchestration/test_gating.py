@@ -140,7 +140,7 @@ def test_models_are_not_signed_for_features_that_they_were_not_trained_on(
 ) -> None:
     workshop.run("training_flows", "training_features", checks=checks_of("training_features"), seed=2)
     monkeypatch.setattr(model_checks, "quality", lambda *_: GateResult(True, "fine"))
-    monkeypatch.setattr(model_checks, "every_attack", lambda _: GateResult(True, "fine"))
+    monkeypatch.setattr(model_checks, "every_attack", lambda *_: GateResult(True, "fine"))
     workshop.run("trial", checks=checks_of("trial"))
 
     refused(workshop, "trained on other features")

@@ -17,7 +17,7 @@ from training.boosting import BoostedRecipe, make_boosted
 from training.datasets import Dataset
 from training.evaluation import evaluate
 from training.fitting import make
-from training.recipes import BY_NAME, SUPERVISED
+from training.recipes import BY_NAME, SUPERVISED, hidden_attacks
 from training.report.gathering import of_parts
 from training.site_trial import with_site
 from training.splits import split
@@ -46,7 +46,7 @@ def model_asset(recipe: BoostedRecipe) -> dg.AssetsDefinition:
         name=recipe.name,
         group_name="models",
         kinds={"python", "lightgbm"},
-        code_version="2",
+        code_version="3",
         description=f"The model that finds {recipe.threat.label} flows: calibrated, with its threshold, as plain data.",
     )
     def fitted(context: dg.AssetExecutionContext, training_features: Dataset, augmented_features: Dataset) -> Artifact:
@@ -98,7 +98,7 @@ def ensemble(
     return calibrated_ensemble(models, math_baselines, split(training_features).validation, site_features)
 
 
-@dg.asset(group_name="models", kinds={"python"}, code_version="1")
+@dg.asset(group_name="models", kinds={"python"}, code_version="2")
 def trial(
     context: dg.AssetExecutionContext,
     training_features: Dataset,
@@ -143,7 +143,10 @@ def trial(
         figures = {f"{name}_{key}": getattr(measures, key) for key in ("recall", "fpr", "roc_auc")}
         context.add_output_metadata({key: value for key, value in figures.items() if value is not None})
     return Trial(
-        evaluation, judged={name: digest_of(part) for name, part in parts.items()}, of_site=len(site_features) > 0
+        evaluation,
+        judged={name: digest_of(part) for name, part in parts.items()},
+        of_site=len(site_features) > 0,
+        hidden=hidden_attacks(test),
     )
 
 

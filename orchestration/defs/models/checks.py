@@ -53,5 +53,5 @@ def quality_of_verdicts(trial: Trial) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset="trial", blocking=True)
 def finds_every_attack(trial: Trial) -> dg.AssetCheckResult:
-    """The final verdict finds each attack of the test part of a kind that models are shown, the rare ones too."""
-    return judged(trial, every_attack(trial.evaluation))
+    """The final verdict finds each attack of the test part that shows what models learn from, the rare ones too."""
+    return judged(trial, every_attack(trial.evaluation, trial.hidden))
