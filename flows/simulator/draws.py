@@ -261,7 +261,7 @@ def _made_up_names(rng: Generator, duration: float, client: int) -> MadeUpNames:
         at=float(rng.uniform(0, 90)),
         duration=duration - 100,
         period=float(rng.uniform(250, 400)),
-        names=int(rng.integers(300, 900)),
+        names=int(rng.integers(400, 1100)),
         name_s=_log_uniform(rng, 0.05, 0.2),
         outside=True,
         client=client,

@@ -97,6 +97,17 @@ def test_floods_are_answered_and_ordinary_life_is_as_it_was(flood: LabelledFlows
     assert not answered[view.attack == "knock"].any()
 
 
+def test_the_packets_of_floods_are_ignored_and_ordinary_life_is_told(flood: LabelledFlows) -> None:
+    view = viewed(flood, "checksums-wrong", 1)
+    tcp = view.batch.protocol == 6
+
+    ignored = np.isnan(view.batch.src_packets)
+    assert len(view) == len(flood)
+    assert (ignored == (tcp & (view.attack == "flood"))).all()
+    assert (view.batch.state[ignored] == State.OTHER).all()
+    assert ignored.sum() == 200
+
+
 def test_answers_that_are_flows_of_their_own_have_no_truth(flood: LabelledFlows) -> None:
     view = viewed(flood, "floods-unreachable", 1)
 

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from flows.addresses import address_array
 from flows.batch import ABSENT, FlowBatch, Service, State
 from flows.errors import UsageError
+from flows.formats import make_decoder
 from tests.support.batches import batches, same
 from tests.support.views import any_flows, check_whole
-from training.views import EXPORTERS, UNTOLD, as_exporter
+from tests.support.zeek import header, tsv
+from training.views import EXPORTERS, UNTOLD, as_exporter, ignored
 
 TWO_WAY = tuple(name for name in EXPORTERS if not name.startswith("netflow"))
 SYN, RST, PSH, ACK, FIN, ECE = 2, 4, 8, 16, 1, 64
@@ -134,6 +136,26 @@ def test_of_what_went_on_nothing_is_made_up() -> None:
 def test_zeek_has_no_letter_for_every_flag() -> None:
     assert as_exporter(flow(**CLOSED), "zeek")[0].src_flags.tolist() == [SYN | ACK | PSH | FIN]
     assert as_exporter(flow(**CLOSED), "suricata")[0].src_flags.tolist() == [SYN | ACK | PSH | FIN | ECE]
+
+
+def test_what_zeek_ignores_is_told_as_it_tells_of_it() -> None:
+    """A flood's SYN with a wrong checksum, as Zeek logged those of IoT-23 34-1, and the same SYN made so."""
+    unheard = tsv(conn_state="OTH", history="C", service="-", duration="-", orig_bytes="-", resp_bytes="-",
+                  missed_bytes="0", orig_pkts="0", orig_ip_bytes="0", resp_pkts="0", resp_ip_bytes="0")  # fmt: skip
+    heard = tsv(conn_state="S0", history="S", service="-", duration="-", orig_bytes="-", resp_bytes="-",
+                missed_bytes="0", orig_pkts="1", orig_ip_bytes="40", resp_pkts="0", resp_ip_bytes="0")  # fmt: skip
+    batch = make_decoder("zeek").decode([*header(), heard, unheard]).batch
+    assert len(batch) == 2
+
+    both = ignored(as_exporter(batch.take(np.array([0, 0])), "zeek")[0], np.array([True, False]))
+
+    assert same(both.take(np.array([0])), batch.take(np.array([1])))
+    assert same(both.take(np.array([1])), as_exporter(batch.take(np.array([0])), "zeek")[0])
+
+
+def test_only_tcp_is_ignored() -> None:
+    datagram = flow(protocol=17, **ATTEMPT)
+    assert same(ignored(datagram, np.array([True])), datagram)
 
 
 def test_ctu_columns_lose_the_packets_of_each_side_and_keep_the_headers_of_frames() -> None:

@@ -37,9 +37,9 @@ _SEED: Final = 20260102
 _FLOOD_VIEWS: Final = (
     *("as-zeek", "as-argus-ctu", "floods-refused", "as-netflow", "floods-accepted", "as-suricata"),
     *("sides-swapped", "floods-unreachable", "packets-sized", "slower", "life-half-seen", "floods-thinned"),
-    *("as-netflow-biflow", "faster", "packets-sampled"),
+    *("as-netflow-biflow", "faster", "packets-sampled", "checksums-wrong"),
 )
-_DRAWN_VIEWS: Final = (None, "as-netflow", "as-argus-ctu", None, "as-netflow", "sides-swapped")
+_DRAWN_VIEWS: Final = (None, "as-netflow", "as-argus-ctu", "checksums-wrong", None, "as-netflow", "sides-swapped")
 _LIFE_VIEWS: Final = ("as-zeek", "as-argus-ctu", "as-netflow", "life-half-seen")
 
 

@@ -54,7 +54,7 @@ def drawn(rng: np.random.Generator, rounds: int) -> Iterator[Capture]:
     """Draw each of :data:`DRAWS` ``rounds`` times: captures of nothing else, at home in 10.0.0.0/8.
 
     Every other time a server's work is that of a client instead: all its flows go out, to one host elsewhere. But no
-    client asks for names as fast as a server is asked.
+    client asks for names as fast as a server is asked: how fast one may ask is drawn by itself.
     """
     for turn in range(rounds):
         for draw in DRAWS:
@@ -75,7 +75,7 @@ def drawn(rng: np.random.Generator, rounds: int) -> Iterator[Capture]:
             )
             serves = isinstance(attack, BusyService | BusyNames | Pings)
             outward = serves and turn % 2 == 1 and not (columns["dst_port"] == _NAMES).any()
-            yield from_within(capture) if outward else capture
+            yield from_within(capture) if outward or draw is _names_asked else capture
 
 
 def from_within(flood: Capture) -> Capture:
@@ -252,6 +252,20 @@ def _busy_names(rng: np.random.Generator) -> Attack:
     )
 
 
+def _names_asked(rng: np.random.Generator) -> Attack:
+    """A client that asks for many names, though not as many as malware that makes them up."""
+    return BusyNames(
+        at=0.0,
+        duration=900.0,
+        rate=_between(rng, 0.3, 1.7),
+        clients=1,
+        port=_NAMES,
+        question_bytes=_between(rng, 25, 60),
+        answer_bytes=_between(rng, 60, 300),
+        unanswered_share=float(rng.choice([0.0, rng.uniform(0, 0.1)])),
+    )
+
+
 def _busy_pings(rng: np.random.Generator) -> Attack:
     rate = _between(rng, 0.2, 30)
     return Pings(
@@ -287,6 +301,6 @@ def _busy(rng: np.random.Generator) -> tuple[float, float]:
 
 DRAWS: Final[tuple[Draw, ...]] = (
     *(_dead_command, _chat_command, _made_up_names),
-    *(_busy_service, _busy_names, _busy_service, _busy_names, _busy_pings, _gone_peers),
+    *(_busy_service, _busy_names, _busy_service, _busy_names, _busy_pings, _gone_peers, _gone_peers, _names_asked),
     *(_outbound_flood, _ack_flood, _syn_flood, _udp_flood, _syn_flood, _icmp_flood, _amplification),
 )

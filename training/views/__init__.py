@@ -2,7 +2,7 @@
 
 from training.views.answers import ANSWERS, answered_by
 from training.views.augmenting import VIEWS, viewed
-from training.views.exporters import EXPORTERS, UNTOLD, as_exporter, completed
+from training.views.exporters import EXPORTERS, UNTOLD, as_exporter, completed, ignored
 from training.views.shapes import sampled_packets, sized, stretched, swapped, thinned
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "answered_by",
     "as_exporter",
     "completed",
+    "ignored",
     "sampled_packets",
     "sized",
     "stretched",

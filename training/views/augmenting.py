@@ -19,7 +19,7 @@ from flows.errors import UsageError
 from training.datasets.base import NO_TRUTH, LabelledFlows
 from training.views.answers import answered_by
 from training.views.common import Mask, Rows, changed_among, every_row
-from training.views.exporters import EXPORTERS, as_exporter, completed
+from training.views.exporters import EXPORTERS, as_exporter, completed, ignored
 from training.views.shapes import sampled_packets, sized, stretched, swapped, thinned
 
 # Flows, which of them are floods (bool[n]), and draws; to flows, and the rows that they come from.
@@ -48,6 +48,12 @@ def _life_half_seen(batch: FlowBatch, floods: Mask, rng: np.random.Generator) ->
     share = rng.uniform(0.3, 1.0)
     half = changed_among(completed(batch), ~floods, lambda flows: answered_by(flows, "silent", rng, share))
     return _retold(half, str(rng.choice(_TWO_WAY)))
+
+
+def _checksums_wrong(batch: FlowBatch, floods: Mask, _rng: np.random.Generator) -> tuple[FlowBatch, Rows]:
+    """Zeek ignores the flood's packets, whose checksums are wrong, so that it seems to have none."""
+    told, rows = as_exporter(batch, "zeek")
+    return ignored(told, floods[rows]), rows
 
 
 def _sides_swapped(batch: FlowBatch, _floods: Mask, rng: np.random.Generator) -> tuple[FlowBatch, Rows]:
@@ -92,6 +98,7 @@ VIEWS: Final[dict[str, View]] = {
     "floods-accepted": _floods_answered("syn-ack"),
     "floods-unreachable": _floods_answered("unreachable"),
     "life-half-seen": _life_half_seen,
+    "checksums-wrong": _checksums_wrong,
     "sides-swapped": _sides_swapped,
     "packets-sized": _packets_sized,
     "slower": _stretched_by(10.0),

@@ -16,7 +16,7 @@ from flows.batch import ABSENT, SCHEMA, FlowBatch, Service, State
 from flows.errors import UsageError
 from flows.formats.columns import ETHERNET_HEADER
 from flows.formats.zeek_terms import ACK, FIN, PSH, RST, SYN
-from training.views.common import INTERVALS, PACKET_SIZES, PAYLOADS, Column, Rows, every_row, is_tcp
+from training.views.common import INTERVALS, PACKET_SIZES, PAYLOADS, Column, Mask, Rows, every_row, is_tcp
 from training.views.shapes import exchanged
 
 _ABSENT: Final = {spec.name: spec.absent for spec in SCHEMA}
@@ -61,6 +61,26 @@ def as_exporter(batch: FlowBatch, exporter: str) -> tuple[FlowBatch, Rows]:
     told, rows = _TELL[exporter](completed(batch))
     blank = {name: np.full_like(getattr(told, name), _ABSENT[name]) for name in UNTOLD[exporter]}
     return replace(told, **blank), rows
+
+
+def ignored(batch: FlowBatch, among: Mask) -> FlowBatch:
+    """Tell, as Zeek does, of TCP flows whose source's packets all have wrong checksums: little more than who and when.
+
+    Zeek ignores such packets. Tools that write their own packets leave checksums wrong, and so does a host that has its
+    network card fill them in, to a Zeek that runs on it.
+
+    Args:
+        batch: ``n`` flows.
+        among: bool[n], of which.
+    """
+    which = among & is_tcp(batch)
+    unknown = ("duration", "src_packets", "src_bytes", *PAYLOADS)
+    columns = {name: np.where(which, np.nan, getattr(batch, name)) for name in unknown}
+    codes = {"src_flags": ABSENT, "state": State.OTHER, "service": Service.UNRECOGNISED}
+    for name, code in codes.items():
+        column = getattr(batch, name)
+        columns[name] = np.where(which, code, column).astype(column.dtype)
+    return replace(batch, **columns)
 
 
 def completed(batch: FlowBatch) -> FlowBatch:
