@@ -19,6 +19,7 @@ from training.datasets.parts import Part
 HOME: Final = HomeNetworks(DEFAULT_HOME)
 KINDS: Final = {kind.label: kind for kind in Kind}
 SERVERS: Final = {"busy_service", "busy_names", "busy_pings"}
+FLOODS: Final = {"syn_flood", "ack_flood", "udp_flood", "icmp_flood"}
 BENIGN: Final = SERVERS | {"gone_peers"}
 WITHIN: Final = " from within"
 DNS: Final = 53
@@ -58,34 +59,39 @@ def test_flows_come_in_the_order_of_their_starts_and_one_end_is_at_home(captures
         assert at_home.all(), capture.name
 
 
-def test_a_servers_work_comes_in_and_every_other_time_a_client_s_goes_out(captures: list[Capture]) -> None:
+def test_what_comes_in_to_a_server_or_victim_goes_out_of_a_host_at_home_every_other_time(
+    captures: list[Capture],
+) -> None:
     out = [capture for capture in captures if capture.name.endswith(WITHIN)]
 
-    assert {kind_of(capture) for capture in out} <= SERVERS
+    assert {kind_of(capture) for capture in out} == SERVERS | FLOODS
     for place, capture in enumerate(captures):
         goes_out, second = capture.name.endswith(WITHIN), place >= len(captures) // 2
-        names = (capture.batch.dst_port == DNS).any() or (capture.batch.src_port == DNS).any()
+        asked = (capture.batch.dst_port == DNS).any() or (capture.batch.src_port == DNS).any()
+        names = asked and kind_of(capture) == "busy_names"
         if not (names and goes_out):  # a client that asks for names is one every time
-            assert goes_out == (second and kind_of(capture) in SERVERS and not names), capture.name
-    assert out
+            assert goes_out == (second and kind_of(capture) in SERVERS | FLOODS and not names), capture.name
     for capture in out:
-        if kind_of(capture) != "busy_service":  # of which a meter may take the server for the client
+        if kind_of(capture) in {"busy_names", "busy_pings"}:  # of others a meter may take the target for the source
             assert HOME.contain(capture.batch.src_addr).all()
-        assert HOME.contain(capture.batch.src_addr).mean() > 0.9
+        assert HOME.contain(capture.batch.src_addr).mean() > 0.7
 
 
 def test_no_client_asks_for_names_as_fast_as_malware_that_makes_them_up() -> None:
-    """A server may be asked as fast as that."""
-    asking = []
+    """A server may be asked as fast as that. One client in two has a name server that seldom answers, or never."""
+    rates: dict[bool, list[float]] = {True: [], False: []}
+    unanswered = []
     for capture in drawn(np.random.default_rng(3), 8):
         if kind_of(capture) in BENIGN and (capture.batch.dst_port == DNS).any():
             at_home = HOME.contain(capture.batch.src_addr)
             assert at_home.all() or not at_home.any()
-            asking.append((bool(at_home.all()), len(capture.batch) / float(np.ptp(capture.batch.start))))
-    by_clients = [rate for client, rate in asking if client]
-    assert len(by_clients) == 8
-    assert max(by_clients) < 2.0  # flows/s: 120 a minute
-    assert max(rate for client, rate in asking if not client) > 10.0
+            rates[bool(at_home.all())].append(len(capture.batch) / float(np.ptp(capture.batch.start)))
+            if at_home.all():
+                unanswered.append(float((capture.batch.dst_packets == 0).mean()))
+    assert len(rates[True]) == 2 * 8
+    assert max(rates[True]) < 2.0  # flows/s: 120 a minute
+    assert max(rates[False]) > 10.0
+    assert sorted(share > 0.4 for share in unanswered) == [False] * 8 + [True] * 8
 
 
 def test_the_same_seed_draws_the_same_and_another_draws_others() -> None:

@@ -27,11 +27,11 @@ from training.datasets.parts import Part
 from training.datasets.simulated import simulated
 from training.views import viewed
 
-ROUNDS: Final = 12  # of drawing each kind of attack
+ROUNDS: Final = 24  # of drawing each kind of attack
 NETWORKS: Final = 3  # that a flood is laid over, beside the one that it was laid over already
 STRETCH: Final = 6000  # flows of ordinary life around an attack
 CALM: Final = ("busy_service", "busy_names", "busy_pings", "gone_peers")  # drawn, and no attack
-MOST_ROWS: Final = 400  # of one attack, or of ordinary life, from one stream
+MOST_ROWS: Final = 250  # of one attack, or of ordinary life, from one stream
 BUSY: Final = 30  # flows in within 10 s
 _SEED: Final = 20260102
 _FLOOD_VIEWS: Final = (

@@ -45,6 +45,7 @@ _LONGEST_S: Final = 86_400.0
 _NAMES: Final = 53
 _WEB_PORTS: Final = (80, 443, 8080)
 _CHAT_PORTS: Final = (6667, 6697, 23, 5555)
+_OFTEN_OUTWARD: Final = (BusyService, BusyNames, Pings, SynFlood, AckFlood, UdpFlood, IcmpFlood)
 _KINDS: Final = {kind.label: kind for kind in Kind}
 
 Draw = Callable[[np.random.Generator], Attack]
@@ -53,8 +54,9 @@ Draw = Callable[[np.random.Generator], Attack]
 def drawn(rng: np.random.Generator, rounds: int) -> Iterator[Capture]:
     """Draw each of :data:`DRAWS` ``rounds`` times: captures of nothing else, at home in 10.0.0.0/8.
 
-    Every other time a server's work is that of a client instead: all its flows go out, to one host elsewhere. But no
-    client asks for names as fast as a server is asked: how fast one may ask is drawn by itself.
+    Every other time a server's work is that of a client instead, and a flood one that a host at home sends: all flows
+    go out, to one host elsewhere. But no client asks for names as fast as a server is asked: how fast one may ask is
+    drawn by itself.
     """
     for turn in range(rounds):
         for draw in DRAWS:
@@ -73,9 +75,9 @@ def drawn(rng: np.random.Generator, rounds: int) -> Iterator[Capture]:
                 dead=0,
                 drawn_from=(f"drawn {attack.name}",),
             )
-            serves = isinstance(attack, BusyService | BusyNames | Pings)
-            outward = serves and turn % 2 == 1 and not (columns["dst_port"] == _NAMES).any()
-            yield from_within(capture) if outward or draw is _names_asked else capture
+            asked_for_names = isinstance(attack, BusyNames) and attack.port == _NAMES
+            outward = isinstance(attack, _OFTEN_OUTWARD) and turn % 2 == 1 and not asked_for_names
+            yield from_within(capture) if outward or draw in _CLIENTS_NAMES else capture
 
 
 def from_within(flood: Capture) -> Capture:
@@ -109,7 +111,7 @@ def _lasting(period: float) -> float:
 
 
 def _dead_command(rng: np.random.Generator) -> Attack:
-    period = _between(rng, 2, 600)
+    period = _between(rng, 2, 240)
     return DeadCommand(
         at=0.0,
         duration=_lasting(period),
@@ -266,6 +268,21 @@ def _names_asked(rng: np.random.Generator) -> Attack:
     )
 
 
+def _names_in_vain(rng: np.random.Generator) -> Attack:
+    """A client whose name server is down, or nearly, and that asks on."""
+    rate = _between(rng, 0.005, 1.0)
+    return BusyNames(
+        at=0.0,
+        duration=float(np.clip(_CALLS / rate, 900.0, _LONGEST_S)),
+        rate=rate,
+        clients=1,
+        port=_NAMES,
+        question_bytes=_between(rng, 25, 60),
+        answer_bytes=_between(rng, 60, 300),
+        unanswered_share=float(rng.choice([1.0, rng.uniform(0.5, 1.0)])),
+    )
+
+
 def _busy_pings(rng: np.random.Generator) -> Attack:
     rate = _between(rng, 0.2, 30)
     return Pings(
@@ -279,13 +296,13 @@ def _busy_pings(rng: np.random.Generator) -> Attack:
 
 
 def _gone_peers(rng: np.random.Generator) -> Attack:
-    period = _between(rng, 30, 900)
+    period = _between(rng, 30, 3600)
     return GonePeers(
         at=0.0,
         duration=min(_LONGEST_S, 40 * period),
-        peers=int(_between(rng, 8, 200)),
+        peers=int(_between(rng, 4, 200)),
         period=period,
-        jitter=float(rng.choice([0.0, rng.uniform(0, 0.3)])),
+        jitter=float(rng.choice([0.0, rng.uniform(0, 0.3), rng.uniform(0.3, 1.0)])),
         tries=int(rng.integers(1, 5)),
         gone_share=float(rng.uniform(0.3, 1.0)),
         refused_share=float(rng.choice([0.0, 1.0, rng.random()])),
@@ -301,6 +318,8 @@ def _busy(rng: np.random.Generator) -> tuple[float, float]:
 
 DRAWS: Final[tuple[Draw, ...]] = (
     *(_dead_command, _chat_command, _made_up_names),
-    *(_busy_service, _busy_names, _busy_service, _busy_names, _busy_pings, _gone_peers, _gone_peers, _names_asked),
+    *(_busy_service, _busy_names, _busy_service, _busy_names, _busy_pings, _busy_pings),
+    *(_gone_peers, _gone_peers, _names_in_vain, _names_asked),
     *(_outbound_flood, _ack_flood, _syn_flood, _udp_flood, _syn_flood, _icmp_flood, _amplification),
 )
+_CLIENTS_NAMES: Final = (_names_asked, _names_in_vain)
