@@ -1,4 +1,8 @@
-"""Where assets' data lies: one file per asset, written atomically, data only, its digest on record in Dagster."""
+"""Where assets' data lies: one file per asset or partition, written atomically, data only, its digest on record.
+
+The digest of flows and features is of their values, so that it stays the same whatever writes the Parquet; that of
+anything else is of its file.
+"""
 
 from __future__ import annotations
 
@@ -22,27 +26,38 @@ DIGEST: Final = "sha256"  # the metadata entry, of materializations and check re
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How one type of asset is written to a file and read back."""
+    """How one type of asset is written to a file, read back, and named by a SHA-256 in hex."""
 
     suffix: str
-    encode: Callable[[Any], bytes]
-    decode: Callable[[bytes], Any]
+    write: Callable[[Any, Path], object]
+    read: Callable[[Path], Any]
+    digest: Callable[[Any], str]
+
+
+def small(suffix: str, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any]) -> Codec:
+    """The codec of what is turned to bytes as a whole."""
+    return Codec(
+        suffix,
+        write=lambda value, path: path.write_bytes(encode(value)),
+        read=lambda path: decode(path.read_bytes()),
+        digest=lambda value: hashlib.sha256(encode(value)).hexdigest(),
+    )
 
 
 CODECS: Final[dict[type, Codec]] = {
-    LabelledFlows: Codec(".npz", LabelledFlows.to_bytes, LabelledFlows.from_bytes),
-    Dataset: Codec(".npz", Dataset.to_bytes, Dataset.from_bytes),
-    Artifact: Codec(".safetensors", artifact_to_bytes, artifact_from_bytes),
-    Baselines: Codec(".json", baselines_to_json, baselines_from_json),
-    Ensemble: Codec(".json", ensemble_to_json, ensemble_from_json),
-    Trial: Codec(".json", trial_to_json, trial_from_json),
-    str: Codec(".html", str.encode, bytes.decode),  # a page
+    LabelledFlows: Codec(".parquet", LabelledFlows.write, LabelledFlows.read, LabelledFlows.digest),
+    Dataset: Codec(".parquet", Dataset.write, Dataset.read, Dataset.digest),
+    Artifact: small(".safetensors", artifact_to_bytes, artifact_from_bytes),
+    Baselines: small(".json", baselines_to_json, baselines_from_json),
+    Ensemble: small(".json", ensemble_to_json, ensemble_from_json),
+    Trial: small(".json", trial_to_json, trial_from_json),
+    str: small(".html", str.encode, bytes.decode),  # a page
 }
 
 
 def digest_of(value: Any) -> str:
-    """SHA-256, in hex, of a value as it is stored."""
-    return hashlib.sha256(CODECS[type(value)].encode(value)).hexdigest()
+    """SHA-256, in hex, that names a value in Dagster's records."""
+    return CODECS[type(value)].digest(value)
 
 
 class FileStore(dg.ConfigurableIOManager):
@@ -55,26 +70,29 @@ class FileStore(dg.ConfigurableIOManager):
         codec = CODECS.get(type(obj))
         if codec is None:
             raise TypeError(f"{context.asset_key.to_user_string()}: nothing says how to store a {type(obj).__name__}")
-        path = self._path(context.asset_key, codec)
+        path = self._path(context, codec)
         path.parent.mkdir(parents=True, exist_ok=True)
-        data = codec.encode(obj)
         # Another run may be writing the same asset: a name of one's own, then one atomic step.
         scratch = path.with_name(f"{path.name}.{context.run_id}")
-        scratch.write_bytes(data)
+        codec.write(obj, scratch)
+        size = scratch.stat().st_size
         scratch.replace(path)
-        digest = hashlib.sha256(data).hexdigest()
-        context.add_output_metadata({"path": str(path), "size": len(data), DIGEST: digest})
+        context.add_output_metadata({"path": str(path), "size": size, DIGEST: codec.digest(obj)})
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read a value. Raises TidegateError when it has not been materialized."""
         codec = CODECS[context.dagster_type.typing_type]
-        path = self._path(context.asset_key, codec)
+        path = self._path(context, codec)
         try:
-            return codec.decode(path.read_bytes())
+            return codec.read(path)
         except FileNotFoundError:
             raise TidegateError(
                 f"{path} is not there: materialize {context.asset_key.to_user_string()} first"
             ) from None
 
-    def _path(self, key: dg.AssetKey, codec: Codec) -> Path:
-        return Path(self.folder, *key.path).with_suffix(codec.suffix)
+    def _path(self, context: dg.OutputContext | dg.InputContext, codec: Codec) -> Path:
+        """One file, or one below a folder of the asset's name for each partition: ``day/source`` for two dimensions."""
+        path = Path(self.folder, *context.asset_key.path)
+        if context.has_asset_partitions:
+            path = path.joinpath(*context.asset_partition_key.split("|"))
+        return path.with_name(path.name + codec.suffix)

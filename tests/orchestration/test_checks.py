@@ -31,12 +31,12 @@ def outcome(check: Any, *values: Any, about: Any) -> tuple[bool, str]:
 
 @pytest.fixture(scope="module")
 def flows(trained: Workshop) -> LabelledFlows:
-    return LabelledFlows.from_bytes((trained.store / "training_flows.npz").read_bytes())
+    return LabelledFlows.read(trained.store / "training_flows.parquet")
 
 
 @pytest.fixture
 def features(trained: Workshop) -> Dataset:
-    return Dataset.from_bytes((trained.store / "training_features.npz").read_bytes())
+    return Dataset.read(trained.store / "training_features.parquet")
 
 
 @pytest.fixture(scope="module")

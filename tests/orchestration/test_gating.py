@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 import pytest
 
 from detection.ensemble import ensemble_from_json, ensemble_to_json
@@ -43,8 +42,7 @@ def refused(workshop: Workshop, match: str) -> None:
 def test_a_whole_run_publishes_what_the_trial_judged(trained: Workshop) -> None:
     loaded = trained.registry.load()
     trial = trial_from_json((trained.store / "trial.json").read_bytes())
-    features = (trained.store / "training_features.npz").read_bytes()
-    captures = Dataset.from_bytes(features).capture
+    features = Dataset.read(trained.store / "training_features.parquet")
 
     assert loaded.version == 1
     assert (sorted(loaded.models), loaded.refused) == (sorted(MODELS), {})
@@ -53,8 +51,8 @@ def test_a_whole_run_publishes_what_the_trial_judged(trained: Workshop) -> None:
         assert model is not None
         stored = (trained.store / f"{name}.safetensors").read_bytes()
         assert model.fingerprint == trial.judged[name] == hashlib.sha256(stored).hexdigest()
-        assert model.data.sha256 == trial.judged["training_features"] == hashlib.sha256(features).hexdigest()
-        assert model.data.rows == (captures == 0).sum()  # the earliest of three captures
+        assert model.data.sha256 == trial.judged["training_features"] == features.digest()
+        assert model.data.rows == (features.capture == 0).sum()  # the earliest of three captures
         assert model.threshold == decimal_text(loaded.models[name].threshold)
         assert measures.recall is not None
         assert measures.fpr is not None
@@ -215,26 +213,26 @@ def test_everything_made_but_nothing_checked_is_not_signed(workshop: Workshop) -
     refused(fresh, "has no result")
 
 
-def lower_threshold(data: bytes) -> bytes:
-    return artifact_to_bytes(replace(artifact_from_bytes(data), threshold=0.01))
+def lower_threshold(path: Path) -> None:
+    path.write_bytes(artifact_to_bytes(replace(artifact_from_bytes(path.read_bytes()), threshold=0.01)))
 
 
-def surer(data: bytes) -> bytes:
-    ensemble = ensemble_from_json(data)
+def surer(path: Path) -> None:
+    ensemble = ensemble_from_json(path.read_bytes())
     slope = msgspec.structs.replace(ensemble.slope, ddos=ensemble.slope.ddos * 2)
-    return ensemble_to_json(msgspec.structs.replace(ensemble, slope=slope))
+    path.write_bytes(ensemble_to_json(msgspec.structs.replace(ensemble, slope=slope)))
 
 
-def better_figures(data: bytes) -> bytes:
-    trial = trial_from_json(data)
+def better_figures(path: Path) -> None:
+    trial = trial_from_json(path.read_bytes())
     figures = {name: replace(measures, recall=1.0) for name, measures in trial.evaluation.models.items()}
-    return trial_to_json(replace(trial, evaluation=replace(trial.evaluation, models=figures)))
+    path.write_bytes(trial_to_json(replace(trial, evaluation=replace(trial.evaluation, models=figures))))
 
 
-def other_features(data: bytes) -> bytes:
-    features = Dataset.from_bytes(data)
+def other_features(path: Path) -> None:
+    features = Dataset.read(path)
     features.features[0, 0] += 1
-    return features.to_bytes()
+    features.write(path)
 
 
 @pytest.mark.parametrize(
@@ -243,14 +241,13 @@ def other_features(data: bytes) -> bytes:
         ("ddos_lgbm.safetensors", lower_threshold, "the trial judged another ddos_lgbm"),
         ("ensemble.json", surer, "the trial judged another ensemble"),
         ("trial.json", better_figures, "looked at another trial"),
-        ("training_features.npz", other_features, "the trial judged another training_features"),
+        ("training_features.parquet", other_features, "the trial judged another training_features"),
     ],
 )
 def test_a_file_changed_after_its_checks_is_not_signed(
-    workshop: Workshop, file: str, change: Callable[[bytes], bytes], match: str
+    workshop: Workshop, file: str, change: Callable[[Path], None], match: str
 ) -> None:
-    path = workshop.store / file
-    path.write_bytes(change(path.read_bytes()))
+    change(workshop.store / file)
 
     refused(workshop, match)
 
@@ -285,11 +282,9 @@ def test_what_is_stored_is_data_and_no_pickle(trained: Workshop) -> None:
 
     assert stored.keys() == {
         *(f"{name}.safetensors" for name in MODELS),
-        *("training_flows.npz", "training_features.npz", "augmented_features.npz", "site_features.npz"),
+        *(f"{data}.parquet" for data in ("training_flows", "training_features", "augmented_features", "site_features")),
         *("math_baselines.json", "ensemble.json", "trial.json"),
     }
     for name, data in stored.items():
         assert not data.startswith(b"\x80"), name
-        if name.endswith(".npz"):
-            with np.load(trained.store / name, allow_pickle=False) as columns:
-                assert all(columns[column].dtype != object for column in columns.files)
+        assert data.startswith(b"PAR1") == name.endswith(".parquet")

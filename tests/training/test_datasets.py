@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from detection.verdict import Kind
 from flows.features import FeatureExtractor
 from tests.support.datasets import capture_of
 from training.datasets import Dataset, LabelledFlows, Origin, measured
+from training.errors import TrainingError
 from training.fitting import without
 
 
@@ -19,17 +23,33 @@ def data(flows: LabelledFlows) -> Dataset:
     return measured(flows)
 
 
-def test_flows_read_back_as_they_were(flows: LabelledFlows) -> None:
-    back = LabelledFlows.from_bytes(flows.to_bytes())
-    assert back.to_bytes() == flows.to_bytes()
+def test_flows_read_back_as_they_were(flows: LabelledFlows, tmp_path: Path) -> None:
+    flows.write(tmp_path / "flows.parquet")
+    back = LabelledFlows.read(tmp_path / "flows.parquet")
+    assert back.digest() == flows.digest()
     assert measured(back).features.tobytes() == measured(flows).features.tobytes()
     assert back.batch.flow_id.tolist() == flows.batch.flow_id.tolist()
 
 
-def test_features_read_back_as_they_were(data: Dataset) -> None:
-    back = Dataset.from_bytes(data.to_bytes())
+def test_features_read_back_as_they_were(data: Dataset, tmp_path: Path) -> None:
+    data.write(tmp_path / "data.parquet")
+    back = Dataset.read(tmp_path / "data.parquet")
     assert back.digest() == data.digest()
     assert back.features.tobytes() == data.features.tobytes()
+
+
+def test_what_is_no_data_set_is_refused_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    path.write_bytes(b"PAR1 but no more")
+    with pytest.raises(TrainingError, match=r"data\.parquet cannot be read as Parquet.*materialize it again"):
+        Dataset.read(path)
+    pq.write_table(pa.table({"truth": [1]}), path)
+    with pytest.raises(TrainingError, match=r"data\.parquet was not written as a data set of ours"):
+        Dataset.read(path)
+
+
+def test_the_digest_is_of_values_and_not_of_how_wide_a_text_may_be(data: Dataset) -> None:
+    assert replace(data, attack=data.attack.astype("<U99")).digest() == data.digest()
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Dataset) if field.name != "origin"])
@@ -63,12 +83,13 @@ def test_columns_that_are_not_to_be_used_become_constant(data: Dataset) -> None:
     assert data.features[:, 0].any()
 
 
-def test_data_sets_joined_number_their_captures_through_and_keep_what_is_known_of_them() -> None:
+def test_data_sets_joined_number_their_captures_through_and_keep_what_is_known_of_them(tmp_path: Path) -> None:
     known = capture_of("known", [Kind.BENIGN, Kind.DDOS], home="192.0.2.0/24", drawn_from=("one", "two"))
     plain = capture_of("plain", [Kind.MALWARE])
 
     joined = Dataset.concatenate([known, plain, known])
-    again = Dataset.from_bytes(Dataset.concatenate([joined, plain]).to_bytes())
+    Dataset.concatenate([joined, plain]).write(tmp_path / "data.parquet")
+    again = Dataset.read(tmp_path / "data.parquet")
 
     assert joined.capture.tolist() == [0, 0, 1, 2, 2]
     assert joined.capture.dtype == np.int16

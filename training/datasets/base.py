@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from flows.batch import SCHEMA, FlowBatch
 from flows.catalogue import INDEX, NAMES, catalogue_digest
 from flows.features import FeatureExtractor
 from flows.keying import HomeNetworks
+from training.datasets.parquet import read_columns, write_columns
 
 NO_TRUTH = -1  # "background", "unknown": such a flow is a row of no model
 
@@ -51,20 +53,10 @@ class Origin:
         networks = self.homes[capture] if self.homes else ""
         return HomeNetworks(networks.split(",")) if networks else HomeNetworks()
 
-    def columns(self) -> dict[str, npt.NDArray[Any]]:
-        """The same as arrays of text."""
-        return {
-            "names": np.array(self.names, dtype=np.str_),
-            "about": np.array(self.about),
-            "homes": np.array(self.homes, dtype=np.str_),
-            "drawn_from": np.array(self.drawn_from, dtype=np.str_),
-        }
-
     @classmethod
-    def of_columns(cls, columns: Mapping[str, npt.NDArray[Any]]) -> Origin:
-        """Read what :meth:`columns` gave."""
-        names, homes, drawn_from = (tuple(columns[name].tolist()) for name in ("names", "homes", "drawn_from"))
-        return cls(names, str(columns["about"]), homes, drawn_from)
+    def of(cls, fields: Mapping[str, Any]) -> Origin:
+        """Make one of its fields, as JSON holds them."""
+        return cls(tuple(fields["names"]), fields["about"], tuple(fields["homes"]), tuple(fields["drawn_from"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +82,39 @@ class LabelledFlows:
     def __len__(self) -> int:
         return len(self.truth)
 
-    def to_bytes(self) -> bytes:
-        """Write the columns as an npz file."""
-        batch = {
-            f"flow_{spec.name}": column.astype(np.str_) if spec.dtype == "object" else column
-            for spec in SCHEMA
-            for column in (getattr(self.batch, spec.name),)
-        }
-        truth = {name: getattr(self, name) for name in _TRUTH_COLUMNS}
-        return _npz({**batch, **truth, **self.origin.columns()})
+    def digest(self) -> str:
+        """SHA-256, in hex, of every column."""
+        return _digest("flows", self._columns(), self.origin)
+
+    def write(self, path: Path) -> None:
+        """Write the flows as a Parquet file, a column each of the flow schema and of the truth."""
+        write_columns(path, self._columns(), asdict(self.origin))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> LabelledFlows:
-        """Read what :meth:`to_bytes` wrote."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as columns:
-            batch = {spec.name: columns[f"flow_{spec.name}"].astype(spec.dtype) for spec in SCHEMA}
-            return cls(
-                FlowBatch.from_columns(len(columns["truth"]), batch),
-                **{name: columns[name] for name in _TRUTH_COLUMNS},
-                origin=Origin.of_columns(columns),
-            )
+    def read(cls, path: Path) -> LabelledFlows:
+        """Read what :meth:`write` wrote. Raises as :func:`training.datasets.parquet.read_columns`."""
+        columns, about = read_columns(path)
+        batch = {
+            spec.name: columns[spec.name].astype(spec.dtype)
+            if spec.width == 1
+            else np.stack([columns[f"{spec.name}_{half}"] for half in _HALVES], axis=1)
+            for spec in SCHEMA
+        }
+        return cls(
+            FlowBatch.from_columns(len(columns["truth"]), batch),
+            **{name: columns[name] for name in _TRUTH_COLUMNS},
+            origin=Origin.of(about),
+        )
+
+    def _columns(self) -> dict[str, npt.NDArray[Any]]:
+        columns: dict[str, npt.NDArray[Any]] = {}
+        for spec in SCHEMA:
+            column = getattr(self.batch, spec.name)
+            if spec.width == 1:
+                columns[spec.name] = column
+            else:
+                columns.update({f"{spec.name}_{half}": column[:, place] for place, half in enumerate(_HALVES)})
+        return columns | {name: getattr(self, name) for name in _TRUTH_COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,28 +166,30 @@ class Dataset:
 
     def digest(self) -> str:
         """SHA-256, in hex, of every column and of the catalogue that the features follow."""
-        digest = hashlib.sha256(catalogue_digest().encode())
-        for name, column in {**self._rows(), **self.origin.columns()}.items():
-            digest.update(f"{name} {column.dtype.str} {column.shape}\n".encode())
-            digest.update(np.ascontiguousarray(column).tobytes())
-        return digest.hexdigest()
+        return _digest(catalogue_digest(), self._rows(), self.origin)
 
-    def to_bytes(self) -> bytes:
-        """Write the columns as an npz file."""
-        return _npz({**self._rows(), **self.origin.columns()})
+    def write(self, path: Path) -> None:
+        """Write the rows as a Parquet file, a column for each feature and for the truth."""
+        rows = self._rows()
+        features = rows.pop("features")
+        write_columns(path, {name: features[:, INDEX[name]] for name in NAMES} | rows, asdict(self.origin))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Dataset:
-        """Read what :meth:`to_bytes` wrote."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as columns:
-            rows = {name: columns[name] for name in ("features", *_TRUTH_COLUMNS)}
-            return cls(**rows, origin=Origin.of_columns(columns))
+    def read(cls, path: Path) -> Dataset:
+        """Read what :meth:`write` wrote. Raises as :func:`training.datasets.parquet.read_columns`."""
+        columns, about = read_columns(path)
+        rows = {name: columns[name] for name in _TRUTH_COLUMNS}
+        features = np.empty((len(rows["truth"]), len(NAMES)), dtype=np.float32)
+        for name in NAMES:
+            features[:, INDEX[name]] = columns[name]
+        return cls(features, **rows, origin=Origin.of(about))
 
     def _rows(self) -> dict[str, npt.NDArray[Any]]:
         return {name: getattr(self, name) for name in ("features", *_TRUTH_COLUMNS)}
 
 
 _TRUTH_COLUMNS: Final = ("truth", "attack", "capture", "part")
+_HALVES: Final = ("high", "low")  # of an address
 
 
 def measured(flows: LabelledFlows) -> Dataset:
@@ -194,7 +201,13 @@ def measured(flows: LabelledFlows) -> Dataset:
     return Dataset(features, flows.truth, flows.attack, flows.capture, flows.part, flows.origin)
 
 
-def _npz(columns: dict[str, npt.NDArray[Any]]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **columns)
-    return buffer.getvalue()
+def _digest(kind: str, columns: Mapping[str, npt.NDArray[Any]], origin: Origin) -> str:
+    """Of values, not of how they lie in memory or in a file: a text counts by its characters."""
+    digest = hashlib.sha256(json.dumps([kind, asdict(origin)]).encode())
+    for name, column in columns.items():
+        if column.dtype.kind in "biuf":
+            digest.update(f"\n{name} {column.dtype.str} {column.shape}\n".encode())
+            digest.update(np.ascontiguousarray(column).tobytes())
+        else:
+            digest.update(f"\n{name} text {json.dumps(column.tolist())}\n".encode())
+    return digest.hexdigest()
