@@ -1,34 +1,44 @@
-"""Everything that Dagster shows and runs; ``workspace.yaml`` points here."""
+"""Everything that Dagster shows and runs, from all modules below ``defs``; ``workspace.yaml`` points here."""
 
 import os
+from importlib import import_module
+from pkgutil import walk_packages
+from types import ModuleType
+from typing import TypeVar
 
 import dagster as dg
 
-from orchestration.defs.data import assets as data_assets
-from orchestration.defs.data import checks as data_checks
-from orchestration.defs.models import assets as model_assets
-from orchestration.defs.models import checks as model_checks
-from orchestration.defs.release import assets as release_assets
-from orchestration.defs.release.schedules import nightly_retraining
-from orchestration.jobs import report, train
+from orchestration import defs as domains
 from orchestration.resources import SigningRegistry, default_keys, default_registry, default_store
 from orchestration.storage import FileStore
 
+Kind = TypeVar("Kind")
+AssetJob = type(dg.define_asset_job("any"))  # its class has no public name
+
 
 def definitions(registry: str, keys: str, store: str) -> dg.Definitions:
-    """Put the definitions together for a registry, a folder of keys and a folder for assets' data."""
+    """Put together what is defined, for a registry and folders of keys and of assets' data."""
+    modules = [import_module(found.name) for found in walk_packages(domains.__path__, f"{domains.__name__}.")]
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([data_assets, model_assets, release_assets]),
-        asset_checks=dg.load_asset_checks_from_modules([data_checks, model_checks]),
-        jobs=[train, report],
-        schedules=[nightly_retraining],
+        assets=dg.load_assets_from_modules(modules),
+        asset_checks=dg.load_asset_checks_from_modules(modules),
+        jobs=_defined(modules, AssetJob),
+        schedules=_defined(modules, dg.ScheduleDefinition),
+        sensors=_defined(modules, dg.SensorDefinition),
         resources={
             "io_manager": FileStore(folder=store),
             "signing": SigningRegistry(
                 registry_folder=registry, keys_folder=keys, state_folder=os.environ.get("TIDEGATE_STATE")
             ),
         },
+        executor=dg.in_process_executor,
     )
+
+
+def _defined(modules: list[ModuleType], kind: type[Kind]) -> list[Kind]:
+    """The module-level values of a kind, each once however many modules import it."""
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, kind)]
+    return list({id(value): value for value in found}.values())
 
 
 defs = definitions(default_registry(), default_keys(), default_store())

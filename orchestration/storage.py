@@ -20,6 +20,7 @@ from flows.errors import TidegateError
 from model_registry.artifact import Artifact, artifact_from_bytes, artifact_to_bytes
 from orchestration.trial import Trial, trial_from_json, trial_to_json
 from training.datasets import Dataset, LabelledFlows
+from training.fitted import Fitted, fitted_from_json, fitted_to_json
 
 DIGEST: Final = "sha256"  # the metadata entry, of materializations and check results, that ties both to bytes
 
@@ -48,6 +49,7 @@ CODECS: Final[dict[type, Codec]] = {
     LabelledFlows: Codec(".parquet", LabelledFlows.write, LabelledFlows.read, LabelledFlows.digest),
     Dataset: Codec(".parquet", Dataset.write, Dataset.read, Dataset.digest),
     Artifact: small(".safetensors", artifact_to_bytes, artifact_from_bytes),
+    Fitted: small(".json", fitted_to_json, fitted_from_json),
     Baselines: small(".json", baselines_to_json, baselines_from_json),
     Ensemble: small(".json", ensemble_to_json, ensemble_from_json),
     Trial: small(".json", trial_to_json, trial_from_json),

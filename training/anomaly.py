@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from detection.verdict import Kind
@@ -10,7 +11,8 @@ from model_registry.artifact import Artifact
 from model_registry.scoring import raw_scores
 from training.datasets import Dataset, Part
 from training.errors import TrainingError
-from training.export import export, forest_of
+from training.export import Rows, forest_of
+from training.fitted import NAMELESS, Fitted, exported
 from training.fitting import WATCHED, Recipe
 from training.histograms import Histograms, fit_histograms
 from training.thresholds import calibrated_tail
@@ -33,17 +35,31 @@ def fit(train: Dataset) -> Histograms:
 
 
 def of_site(site: Dataset) -> Artifact:
+    """Fit on a site's past and export. Raises TrainingError as :func:`fit_site`, ExportError if the proof fails."""
+    return exported(fit_site(site), site_rows(site))
+
+
+def site_rows(site: Dataset) -> Rows:
+    """The features, float32[n, 120], of the first part of a site's past: what is fitted on."""
+    return site.take(site.part == Part.TRAIN).features
+
+
+def elsewhere_rows(data: Dataset) -> Rows:
+    """The features, float32[n, 120], that stand for what the model was fitted on for want of a site's past."""
+    return data.take(data.part == Part.TRAIN).of(Kind.BENIGN, Kind.ANOMALY).features
+
+
+def fit_site(site: Dataset, data: Mapping[str, str] = NAMELESS) -> Fitted:
     """Fit on the first part of a site's past, without labels, and calibrate on the validation part.
 
     Raises:
         TrainingError: a part has too few flows.
-        ExportError: the artifact does not score as the fitted model does.
     """
     past = site.take(site.part == Part.TRAIN)
     fitted = _fit(past)
     later = site.features[site.part == Part.VALIDATION]
     calibration = calibrated_tail(raw_scores(forest_of(fitted), later), RECIPE.fpr)
-    return export(fitted, name=NAME, calibration=calibration, threshold=0.5, rows=past.features)
+    return Fitted(NAME, fitted, calibration, 0.5, data, len(past))
 
 
 def _fit(past: Dataset) -> Histograms:

@@ -22,7 +22,8 @@ from training.calibration import fit_platt
 from training.datasets import Dataset
 from training.errors import TrainingError
 from training.evaluation import LEARNED
-from training.export import export
+from training.export import Rows
+from training.fitted import NAMELESS, Fitted, exported
 from training.fitting import SEED, rows_of, without
 from training.splits import Fold, Split, leave_captures_out
 from training.thresholds import raised, threshold_at
@@ -95,29 +96,39 @@ class LeftOut:
 
 
 def make_boosted(recipe: BoostedRecipe, split: Split, more: Dataset) -> Artifact:
-    """Fit, calibrate, set the threshold and export; nothing of the test part is looked at.
+    """Fit and export. Raises TrainingError as :func:`fit_boosted`, ExportError as :func:`training.fitted.exported`."""
+    return exported(fit_boosted(recipe, split, more), learned_rows(recipe, split, more))
+
+
+def learned_rows(recipe: BoostedRecipe, split: Split, more: Dataset) -> Rows:
+    """The features, float32[n, 120], that the forest that is kept learns from."""
+    return Dataset.concatenate([split.train, more]).of(Kind.BENIGN, recipe.threat).features
+
+
+def fit_boosted(recipe: BoostedRecipe, split: Split, more: Dataset, data: Mapping[str, str] = NAMELESS) -> Fitted:
+    """Fit, calibrate and set the threshold; nothing of the test part is looked at.
 
     Args:
         recipe: how.
         split: the data. The forest that is kept learns from its training part, so that the validation part can tell how
             sure a verdict may be; where captures are left out, all but the test part of the others is learned from.
         more: streams only to learn from, see :mod:`training.datasets.augmented`.
+        data: the digests of both, by name, to be kept beside the model.
 
     Raises:
         TrainingError: a class is missing, or the model ranks attacks below benign flows.
-        ExportError: the artifact does not score as the fitted model does.
     """
     known = Dataset.concatenate([split.train, split.validation])
     left_out = score_left_out(recipe, _folds(recipe, split, known, more))
     calibration = calibrated(recipe, left_out)
     probability = calibration.probability(left_out.raw)
-    learned = Dataset.concatenate([split.train, more])
-    return export(
-        fit(recipe, learned, left_out.trees),
-        name=recipe.name,
-        calibration=calibration,
-        threshold=threshold_of(recipe, left_out.rows, probability),
-        rows=learned.of(Kind.BENIGN, recipe.threat).features,
+    return Fitted(
+        recipe.name,
+        fit(recipe, Dataset.concatenate([split.train, more]), left_out.trees),
+        calibration,
+        threshold_of(recipe, left_out.rows, probability),
+        data,
+        len(split.train),
     )
 
 

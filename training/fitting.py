@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,8 @@ from model_registry.scoring import raw_scores
 from training.calibration import fit_platt
 from training.datasets import Dataset
 from training.errors import TrainingError
-from training.export import export, forest_of
+from training.export import forest_of
+from training.fitted import NAMELESS, Fitted, exported
 from training.histograms import Histograms
 from training.splits import Split
 from training.thresholds import threshold_at
@@ -46,11 +47,15 @@ class Recipe:
 
 
 def make(recipe: Recipe, split: Split) -> Artifact:
-    """Fit on the training part, calibrate and set the threshold on the validation part, and export.
+    """Fit and export. Raises TrainingError as :func:`fit_recipe`, ExportError as :func:`training.fitted.exported`."""
+    return exported(fit_recipe(recipe, split), split.train.of(Kind.BENIGN, recipe.threat).features)
+
+
+def fit_recipe(recipe: Recipe, split: Split, data: Mapping[str, str] = NAMELESS) -> Fitted:
+    """Fit on the training part, calibrate and set the threshold on the validation part.
 
     Raises:
         TrainingError: a part has too few rows of a class, or the model ranks attacks below benign flows.
-        ExportError: the artifact does not score as the fitted model does.
     """
     fitted = recipe.fit(split.train)
     rows = split.validation.of(Kind.BENIGN, recipe.threat)
@@ -58,13 +63,8 @@ def make(recipe: Recipe, split: Split) -> Artifact:
     raw = raw_scores(forest_of(fitted), rows.features)
     calibration = fit_platt(raw, positive)
     probability = calibration.probability(raw)
-    return export(
-        fitted,
-        name=recipe.name,
-        calibration=calibration,
-        threshold=threshold_at(recipe.fpr, probability[~positive]),
-        rows=split.train.of(Kind.BENIGN, recipe.threat).features,
-    )
+    threshold = threshold_at(recipe.fpr, probability[~positive])
+    return Fitted(recipe.name, fitted, calibration, threshold, data, len(split.train))
 
 
 def without(features: Features, names: tuple[str, ...]) -> Features:

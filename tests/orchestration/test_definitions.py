@@ -9,14 +9,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.definitions import defs
+from orchestration.definitions import definitions, defs
 from orchestration.defs.release.schedules import nightly_retraining
 from tests.support.real import REPOSITORY
 
 ASSETS = {
     *("site_features", "training_flows", "training_features", "augmented_features"),
     *("math_baselines", "ensemble", "trial", "signed_manifest"),
-    *("ddos_lgbm", "malware_lgbm", "anomaly_iforest"),
+    *(f"{model}{made}" for model in ("ddos_lgbm", "malware_lgbm", "anomaly_iforest") for made in ("_fitted", "")),
 }
 REPORT = {"evaluation_report"}
 CHECKS = {
@@ -60,6 +60,22 @@ def test_the_job_runs_all_of_it() -> None:
 
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == ASSETS
     assert len(job.asset_layer.asset_graph.asset_check_keys) == len(CHECKS)
+
+
+def test_every_asset_says_who_owns_it_what_it_is_and_of_which_code_it_was_made() -> None:
+    graph = defs.resolve_asset_graph()
+
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        told = (node.owners, node.kinds, node.tags, node.description, node.code_version, node.group_name)
+        assert all(told), (key, told)
+
+
+def test_definitions_of_other_folders_are_the_same_but_for_them() -> None:
+    one, other = (definitions(*(f"{place}-{part}" for part in ("registry", "keys", "store"))) for place in "ab")
+
+    keys = [definition.resolve_asset_graph().get_all_asset_keys() for definition in (one, other)]
+    assert keys[0] == keys[1] == defs.resolve_asset_graph().get_all_asset_keys()
 
 
 def test_the_page_is_a_job_of_its_own_and_nothing_that_is_signed_waits_for_it() -> None:

@@ -103,7 +103,7 @@ def test_a_model_made_anew_is_not_signed_on_the_old_ones_results(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(PARAMETERS, "seed", 7)
-    workshop.run("ddos_lgbm")
+    workshop.run("ddos_lgbm_fitted", "ddos_lgbm")
 
     refused(workshop, "the trial judged another ddos_lgbm")
     # Its own check passes; the trial still is about another model.
@@ -119,7 +119,7 @@ def test_a_model_made_anew_is_not_signed_on_the_old_ones_results(
 
 def test_a_model_without_its_own_check_is_not_signed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PARAMETERS, "seed", 7)
-    workshop.run("malware_lgbm", "ensemble", "trial", checks=checks_of("trial"))
+    workshop.run("malware_lgbm_fitted", "malware_lgbm", "ensemble", "trial", checks=checks_of("trial"))
 
     refused(workshop, "integrity looked at another malware_lgbm")
 
@@ -131,6 +131,13 @@ def test_other_data_ask_for_other_models(workshop: Workshop) -> None:
     # A trial of the old models on the new data, all checks passed or not: the models were not trained on it.
     workshop.run("trial")
     refused(workshop, "looked at another trial|trained on other features")
+
+
+def test_a_model_is_not_exported_beside_other_data_than_it_was_fitted_on(workshop: Workshop) -> None:
+    workshop.run("training_flows", "training_features", seed=2)
+
+    with pytest.raises(TidegateError, match=r"was fitted on another training_features .*ddos_lgbm_fitted again"):
+        workshop.run("ddos_lgbm")
 
 
 def test_models_are_not_signed_for_features_that_they_were_not_trained_on(
@@ -282,6 +289,7 @@ def test_what_is_stored_is_data_and_no_pickle(trained: Workshop) -> None:
 
     assert stored.keys() == {
         *(f"{name}.safetensors" for name in MODELS),
+        *(f"{name}_fitted.json" for name in MODELS),
         *(f"{data}.parquet" for data in ("training_flows", "training_features", "augmented_features", "site_features")),
         *("math_baselines.json", "ensemble.json", "trial.json"),
     }

@@ -10,7 +10,7 @@ from tests.support.dagster_server import ask, webserver
 
 ASSETS = {
     *("site_features", "training_flows", "training_features", "augmented_features"),
-    *("ddos_lgbm", "malware_lgbm", "anomaly_iforest"),
+    *(f"{model}{made}" for model in ("ddos_lgbm", "malware_lgbm", "anomaly_iforest") for made in ("_fitted", "")),
     *("math_baselines", "ensemble", "trial", "signed_manifest", "evaluation_report"),
 }
 pytestmark = pytest.mark.real

@@ -19,8 +19,9 @@ from model_registry.shapes import decimal_text, format_time
 from model_registry.writing.publishing import publish
 from orchestration.defs.data import checks as data_checks
 from orchestration.defs.models import checks as model_checks
-from orchestration.defs.models.assets import ROWS, TRAINED_ON
+from orchestration.defs.models.artifacts import ROWS, TRAINED_ON
 from orchestration.evidence import materialization_metadata, passed_gates
+from orchestration.house import OWNERS
 from orchestration.resources import SigningRegistry
 from orchestration.storage import digest_of
 from orchestration.trial import Trial
@@ -67,7 +68,7 @@ class Release(dg.Config):
     reason: str = ""
 
 
-@dg.asset(group_name="release", kinds={"python"}, code_version="1")
+@dg.asset(group_name="release", kinds={"python"}, owners=OWNERS, tags={"part": "manifest"}, code_version="1")
 def signed_manifest(
     context: dg.AssetExecutionContext,
     config: Release,

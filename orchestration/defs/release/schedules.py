@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.jobs import train
+from orchestration.defs.release.jobs import train
 
 nightly_retraining = dg.ScheduleDefinition(
     name="nightly_retraining",
