@@ -21,7 +21,11 @@ from flows.keying import DEFAULT_HOME, HomeNetworks
 
 PREFIX: Final = "TIDEGATE_"
 # Read by other rooms or by the test suite, so not ours to complain about.
-_ELSEWHERE: Final = {"CONFIG", "REQUIRE_REAL", "DATASETS"}
+_ELSEWHERE: Final = {
+    *("CONFIG", "REQUIRE_REAL", "DATASETS"),
+    # Of the learning half, which may share an environment.
+    *("STORE", "DROP", "AUTOMATION", "EXECUTOR", "RECORDED_SINCE", "FLOW_SHARE", "TOPIC_FEEDBACK"),
+}
 # Kubernetes gives every pod variables for each Service; a Service named "tidegate" makes them look like settings.
 _KUBERNETES: Final = re.compile(
     r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from serving.messages import Rejected
+from flows.messages import Rejected
 from serving.sink import Headers, Outgoing
 from serving.source import Arrivals
 

@@ -21,7 +21,7 @@ from detection.stream import Stream
 from detection.verdict import Decisions, Kind, Reason
 from flows.formats import Decoded
 from flows.keying import HomeNetworks
-from serving.messages import Rejected, decode_messages
+from flows.messages import Rejected, decode_messages
 from serving.metrics import Stage
 
 Timed = Callable[[Stage], AbstractContextManager[None]]

@@ -16,10 +16,10 @@ from typing import Final
 
 from flows.formats import encode_canonical
 from flows.keying import HomeNetworks
+from flows.messages import decode_messages
 from serving.config import Settings
 from serving.dead_letters import DeadLetterWatch, dead_letter, provenance
 from serving.keys import message_keys
-from serving.messages import decode_messages
 from serving.metrics import Metrics
 from serving.sink import Headers, Outgoing
 from serving.source import Arrivals, Reading

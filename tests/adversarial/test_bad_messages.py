@@ -17,8 +17,8 @@ from flows.catalogue import INDEX
 from flows.features import FeatureExtractor
 from flows.formats import FORMATS, make_decoder
 from flows.keying import HomeNetworks
+from flows.messages import decode_messages
 from serving.config import Settings
-from serving.messages import decode_messages
 from serving.models import load_detector
 from serving.pipeline import Outcome, Pipeline
 from tests.support.batches import same

@@ -10,7 +10,7 @@ from typing import Final
 
 from flows.batch import FlowBatch
 from flows.formats.base import MAX_ERROR
-from serving.messages import decode_messages
+from flows.messages import decode_messages
 from tests.fuzz.seeds import NAMES, streams
 from tests.support.batches import same
 from tests.support.contract import check_batch, check_canonical

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from flows.batch import FlowBatch
 from flows.files import parse_spec, read_flows
 from flows.formats import make_decoder
+from flows.messages import decode_messages
 from serving.config import Settings
-from serving.messages import decode_messages
 from serving.metrics import Metrics
 from serving.rekeying import Rekeying
 from serving.sink import Outgoing

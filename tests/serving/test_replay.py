@@ -17,9 +17,9 @@ from flows.batch import FlowBatch
 from flows.files import parse_spec, read_flows
 from flows.formats import make_decoder
 from flows.labels import truth_of
+from flows.messages import decode_messages
 from model_registry.registry import Registry
 from serving.config import Settings
-from serving.messages import decode_messages
 from serving.pacing import LIMIT_BYTES, Backlog, Pace, StalledError
 from serving.replay import Replayer, ReplayError
 from serving.stopping import Stop

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from flows.addresses import address_texts
 from flows.batch import FlowBatch
 from flows.formats import FORMATS, MAX_LINE
-from serving.messages import decode_messages
+from flows.messages import decode_messages
 from tests.support.batches import same
 from tests.support.serving import ZEEK_FLOW, flow
 
