@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "registry": ("model_registry.commands.registry", "registry", "List, show and verify registered models."),
     "features": ("flows.cli", "features", "Print the catalogue of the 120 features."),
     "train": ("orchestration.cli", "train", "Run the Dagster training job without its web interface."),
+    "gates": ("orchestration.gates_cli", "gates", "Show what every gate said last; override one that failed."),
     "evaluate": ("training.cli", "evaluate", "Compare verdicts on labelled flow files with their truth."),
     "serve": ("serving.cli", "serve", "Consume flows from Kafka, publish verdicts and alerts."),
     "broker": ("serving.broker", "broker", "Run the embedded Kafka broker (development only)."),

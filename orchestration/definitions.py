@@ -4,12 +4,22 @@ import os
 from importlib import import_module
 from pkgutil import walk_packages
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import dagster as dg
 
 from orchestration import defs as domains
-from orchestration.resources import SigningRegistry, default_keys, default_registry, default_store
+from orchestration.automation import Thresholds
+from orchestration.kafka import kafka_from
+from orchestration.notifying import Notifier
+from orchestration.resources import (
+    AssetStore,
+    ModelRegistry,
+    SigningKey,
+    default_keys,
+    default_registry,
+    default_store,
+)
 from orchestration.storage import FileStore
 
 Kind = TypeVar("Kind")
@@ -27,12 +37,25 @@ def definitions(registry: str, keys: str, store: str) -> dg.Definitions:
         sensors=_defined(modules, dg.SensorDefinition),
         resources={
             "io_manager": FileStore(folder=store),
-            "signing": SigningRegistry(
-                registry_folder=registry, keys_folder=keys, state_folder=os.environ.get("TIDEGATE_STATE")
+            "store": AssetStore(folder=store, drop=os.environ.get("TIDEGATE_DROP", "var/drop")),
+            "kafka": kafka_from(os.environ),
+            "registry": ModelRegistry(
+                location=registry,
+                root_file=os.environ.get("TIDEGATE_ROOT"),
+                keys_folder=keys,
+                state_folder=os.environ.get("TIDEGATE_STATE"),
             ),
+            "signing": SigningKey(folder=keys),
+            "thresholds": Thresholds(**_given(labels="TIDEGATE_ENOUGH_LABELS", precision="TIDEGATE_PRECISION_FLOOR")),
+            "notifier": Notifier(webhook=dg.EnvVar("TIDEGATE_WEBHOOK") if "TIDEGATE_WEBHOOK" in os.environ else None),
         },
         executor=dg.in_process_executor,
     )
+
+
+def _given(**variables: str) -> dict[str, Any]:
+    """The fields whose variable is in the environment."""
+    return {field: os.environ[variable] for field, variable in variables.items() if variable in os.environ}
 
 
 def _defined(modules: list[ModuleType], kind: type[Kind]) -> list[Kind]:

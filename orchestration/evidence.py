@@ -2,29 +2,51 @@
 
 A failing blocking check stops what is downstream in its own run only; a later run of the downstream asset alone
 would succeed. So whoever signs asks again, here: for each asset, its declared checks' latest results must have
-passed, and must name the digest of the very bytes in hand. A result about other bytes counts as none.
+passed, and must name the digest of the very bytes in hand. A result about other bytes counts as none. A failed one
+stands only against a person's signed override of it (:mod:`orchestration.overrides`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from model_registry.errors import GateError
+from model_registry.root import Root
 from orchestration.checking import DETAIL
+from orchestration.overrides import find_override
 from orchestration.storage import DIGEST
 from training.gates import GateResult
 
 
+@dataclass(frozen=True, slots=True)
+class Overriding:
+    """Whose word counts against a gate that failed: the asset store with the overrides, and the root with the keys."""
+
+    store: Path
+    root: Root
+
+    def word(self, asset: str, check: str, digest: str) -> str:
+        """What a person said of the check of these bytes, "" if nobody did. Raises TrustError as find_override."""
+        override = find_override(self.store, self.root, asset, check, digest, datetime.now(UTC))
+        return "" if override is None else override.words
+
+
 def passed_gates(
-    instance: dg.DagsterInstance, asset: str, digest: str, checks: Iterable[dg.AssetCheckKey]
+    instance: dg.DagsterInstance, asset: str, digest: str, checks: Iterable[dg.AssetCheckKey], overriding: Overriding
 ) -> dict[str, GateResult]:
-    """Return the results of an asset's checks, by name.
+    """Return the results of an asset's checks, by name: all passed, but for those that a person has overridden.
+
+    Only a result can be overridden. Of a check that never ran, or crashed, nobody knows what was found.
 
     Raises:
         GateError: a check has no result, failed, or looked at other bytes than those with this SHA-256.
+        TrustError: a failed one has an override that does not count.
     """
     results = {}
     for key in sorted(checks, key=lambda key: key.name):
@@ -43,9 +65,13 @@ def passed_gates(
                 f"than the one to be published ({digest[:12]}); run the checks of {asset} again"
             )
         detail = text(evaluation.metadata, DETAIL)
-        if not evaluation.passed:
-            raise GateError(f"nothing is published: the check {key.name} of {asset} failed: {detail}")
-        results[key.name] = GateResult(True, detail)
+        word = "" if evaluation.passed else overriding.word(asset, key.name, digest)
+        if not evaluation.passed and not word:
+            raise GateError(
+                f"nothing is published: the check {key.name} of {asset} failed: {detail} (a person who knows better "
+                f"can say so: tidegate gates override {asset}/{key.name})"
+            )
+        results[key.name] = GateResult(evaluation.passed, f"{detail}; {word}" if word else detail)
     return results
 
 

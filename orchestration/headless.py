@@ -16,9 +16,10 @@ from model_registry.private_keys.key_files import load_signer, pinned_root
 from model_registry.registry import Registry
 from orchestration.definitions import definitions
 from orchestration.defs.release.assets import Destination
+from orchestration.exclusive import only_training
 
-# Dagster's own settings, written where there are none yet.
-DAGSTER_YAML: Final = "telemetry:\n  enabled: false\n"
+# Dagster's own settings, copied to where there are none yet.
+DAGSTER_YAML: Final = Path(__file__).with_name("dagster.yaml")
 JOB: Final = "train"
 RELEASE: Final = dg.AssetKey("signed_manifest")
 
@@ -54,8 +55,8 @@ def run_training(
     load_signer(keys, "targets", root.role("targets").keyids)
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
-        (home / "dagster.yaml").write_text(DAGSTER_YAML)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+        (home / "dagster.yaml").write_bytes(DAGSTER_YAML.read_bytes())
+    with only_training(store), dg.DagsterInstance.from_config(str(home)) as instance:
         run_id = str(uuid4())
         failures: list[dg.DagsterEvent] = []
 
@@ -76,7 +77,7 @@ def run_training(
                 "ops": {
                     "training_flows": {"config": flows},
                     "site_features": {"config": site or {}},
-                    "signed_manifest": {"config": {"slot": Destination(slot).name}},
+                    "release": {"config": {"slot": Destination(slot).name}},
                 },
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # told in our own lines instead
             },

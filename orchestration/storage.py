@@ -18,6 +18,7 @@ from detection.engines.math import Baselines, baselines_from_json, baselines_to_
 from detection.ensemble import Ensemble, ensemble_from_json, ensemble_to_json
 from flows.errors import TidegateError
 from model_registry.artifact import Artifact, artifact_from_bytes, artifact_to_bytes
+from orchestration.comparison import Comparison, comparison_from_json, comparison_to_json
 from orchestration.trial import Trial, trial_from_json, trial_to_json
 from training.datasets import Dataset, LabelledFlows
 from training.fitted import Fitted, fitted_from_json, fitted_to_json
@@ -53,6 +54,7 @@ CODECS: Final[dict[type, Codec]] = {
     Baselines: small(".json", baselines_to_json, baselines_from_json),
     Ensemble: small(".json", ensemble_to_json, ensemble_from_json),
     Trial: small(".json", trial_to_json, trial_from_json),
+    Comparison: small(".json", comparison_to_json, comparison_from_json),
     str: small(".html", str.encode, bytes.decode),  # a page
 }
 

@@ -59,10 +59,7 @@ def intervals_of(score: Floats, flagged: Bools, positive: Bools, capture: npt.ND
         score, flagged, positive: as there.
         capture: int[n], which capture each row is from; rows are in arrival order.
     """
-    stretch, sizes = _stretches(capture, positive)
-    dice = np.random.default_rng(_SEED)
-    empty = np.zeros((RESAMPLES, 0))
-    draws = np.concatenate([empty, *(dice.multinomial(k, np.full(k, 1 / k), RESAMPLES) for k in sizes)], axis=1)
+    stretch, draws = resamples(capture, positive)
 
     def drawn(rows: Bools) -> Floats:
         """How many of ``rows`` each resample has."""
@@ -88,6 +85,17 @@ def intervals_of(score: Floats, flagged: Bools, positive: Bools, capture: npt.ND
     )
 
 
+def resamples(capture: npt.NDArray[np.integer[Any]], positive: Bools) -> tuple[Places, Floats]:
+    """Cut ``n`` rows into stretches, and draw them: int64[n], each row's stretch, and float64[r, k], how often each
+    resample has each of the ``k`` stretches. The same rows give the same draws.
+    """
+    stretch, sizes = _stretches(capture, positive)
+    dice = np.random.default_rng(_SEED)
+    empty = np.zeros((RESAMPLES, 0))
+    draws = np.concatenate([empty, *(dice.multinomial(k, np.full(k, 1 / k), RESAMPLES) for k in sizes)], axis=1)
+    return stretch, draws
+
+
 def _stretches(capture: npt.NDArray[np.integer[Any]], positive: Bools) -> tuple[Places, list[int]]:
     """Number the stretches, int64[n] per row, and say how many each capture and class has."""
     stretch = np.empty(len(capture), dtype=np.int64)
@@ -104,7 +112,13 @@ def _stretches(capture: npt.NDArray[np.integer[Any]], positive: Bools) -> tuple[
 def area_intervals(
     score: Floats, positive: Bools, stretch: Places, draws: Floats
 ) -> tuple[Interval | None, Interval | None]:
-    """The intervals of the areas under the ROC curve and under precision and recall (average precision).
+    """The intervals of the areas under the ROC curve and under precision and recall, arguments as :func:`areas_of`."""
+    areas = areas_of(score, positive, stretch, draws)
+    return spread(areas[:, 0]), spread(areas[:, 1])
+
+
+def areas_of(score: Floats, positive: Bools, stretch: Places, draws: Floats) -> Floats:
+    """The areas under the ROC curve and under precision and recall (average precision) of resamples, float64[r, 2].
 
     ``draws``, float64[r, k], says how often each resample has each of the ``k`` stretches (or captures) that
     ``stretch``, int64[n], gives the rows to; every resample needs rows of both classes.
@@ -122,7 +136,7 @@ def area_intervals(
         # A negative is ranked right by the positives above it, and by half of those beside it.
         areas[number, 0] = (alarms * (found - more / 2)).sum() / (found[-1] * alarms.sum())
         areas[number, 1] = (more * found / np.maximum(flagged, 1.0)).sum() / found[-1]
-    return spread(areas[:, 0]), spread(areas[:, 1])
+    return areas
 
 
 def spread(values: Floats) -> Interval | None:

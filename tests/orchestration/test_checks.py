@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +12,22 @@ import pytest
 
 from detection.verdict import Kind
 from model_registry.artifact import Artifact, artifact_from_bytes
-from orchestration.defs.data.checks import every_kind_in_every_part, no_leak
-from orchestration.defs.models.checks import finds_every_attack, integrity_check, quality_check, quality_of_verdicts
+from orchestration.defs.data.checks import every_kind_in_every_part, flows_in_schema, no_leak
+from orchestration.defs.models.checks import (
+    budget_check,
+    finds_every_attack,
+    integrity_check,
+    parity_check,
+    quality_check,
+    quality_of_verdicts,
+)
 from orchestration.storage import DIGEST, digest_of
 from orchestration.trial import Trial, trial_from_json
-from tests.support.pipeline import Workshop
-from training.datasets import NO_TRUTH, Dataset, LabelledFlows
+from tests.support.pipeline import MODELS, Workshop
+from training.datasets import NO_TRUTH, Dataset, LabelledFlows, Part
 from training.evaluation import LabelRecall
+from training.fitted import Fitted, fitted_from_json
+from training.gates import reference_forest
 
 
 def outcome(check: Any, *values: Any, about: Any) -> tuple[bool, str]:
@@ -116,7 +126,7 @@ def test_golden_vectors_that_come_out_the_same_pass(artifact: Artifact) -> None:
     passed, detail = outcome(integrity_check("ddos_lgbm"), artifact, about=artifact)
 
     assert passed
-    assert "64 golden vectors reproduced" in detail
+    assert detail == "64 golden vectors reproduced"
 
 
 def test_one_golden_score_one_bit_off_is_refused(artifact: Artifact) -> None:
@@ -127,10 +137,121 @@ def test_one_golden_score_one_bit_off_is_refused(artifact: Artifact) -> None:
     assert not outcome(integrity_check("ddos_lgbm"), broken, about=broken)[0]
 
 
-def test_an_artifact_too_large_to_serve_is_refused(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+def stored_fit(trained: Workshop, name: str) -> tuple[Fitted, Artifact]:
+    fitted = fitted_from_json((trained.store / f"{name}_fitted.json").read_bytes())
+    return fitted, artifact_from_bytes((trained.store / f"{name}.safetensors").read_bytes())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_artifact_that_scores_as_the_fitted_model_passes(trained: Workshop, features: Dataset, name: str) -> None:
+    fitted, artifact = stored_fit(trained, name)
+
+    passed, detail = outcome(parity_check(name), artifact, fitted, features, about=artifact)
+
+    assert passed, detail
+    assert detail.startswith(f"{int((features.part == Part.TEST).sum()) + 64} rows scored as the fitted model does")
+
+
+def one_leaf_off(artifact: Artifact) -> Artifact:
+    value = artifact.forest.value.copy()
+    value[np.flatnonzero(artifact.forest.left == -1)[3]] += 1e-6
+    return replace(artifact, forest=replace(artifact.forest, value=value))
+
+
+def one_branch_turned(artifact: Artifact) -> Artifact:
+    missing = artifact.forest.missing_left.copy()
+    missing[0] ^= True
+    return replace(artifact, forest=replace(artifact.forest, missing_left=missing))
+
+
+def another_threshold(artifact: Artifact) -> Artifact:
+    return replace(artifact, threshold=artifact.threshold / 2)
+
+
+@pytest.mark.parametrize("change", [one_leaf_off, one_branch_turned, another_threshold])
+def test_an_artifact_that_is_not_the_fitted_model_is_refused(
+    trained: Workshop, features: Dataset, change: Callable[[Artifact], Artifact]
+) -> None:
+    fitted, artifact = stored_fit(trained, "ddos_lgbm")
+    broken = change(artifact)
+
+    assert not outcome(parity_check("ddos_lgbm"), broken, fitted, features, about=broken)[0]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_artifact_within_its_budget_passes(trained: Workshop, features: Dataset, name: str) -> None:
+    _, artifact = stored_fit(trained, name)
+
+    passed, detail = outcome(budget_check(name), artifact, features, about=artifact)
+
+    assert passed, detail
+    assert "times the scoring time of a forest of 300 trees of 64 leaves (at most 1)" in detail
+
+
+def test_an_artifact_too_large_to_serve_is_refused(
+    artifact: Artifact, features: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("training.gates.LARGEST_ARTIFACT", 1000)
 
-    assert not outcome(integrity_check("ddos_lgbm"), artifact, about=artifact)[0]
+    assert not outcome(budget_check("ddos_lgbm"), artifact, features, about=artifact)[0]
+
+
+def test_an_artifact_slower_than_serving_is_planned_for_is_refused(artifact: Artifact, features: Dataset) -> None:
+    slow = replace(artifact, forest=reference_forest(900))
+
+    passed, detail = outcome(budget_check("ddos_lgbm"), slow, features, about=slow)
+
+    assert not passed, detail
+
+
+def test_flows_in_their_units_pass(flows: LabelledFlows, features: Dataset) -> None:
+    passed, detail = outcome(flows_in_schema, flows, features, about=features)
+
+    assert passed, detail
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("src_bytes", -1.0, "src_bytes (bytes)"),
+        ("duration", np.inf, "duration (s)"),
+        ("dst_port", 70000, "dst_port (port)"),
+        ("protocol", 300, "protocol (IANA number)"),
+    ],
+)
+def test_flows_out_of_their_units_are_refused(
+    flows: LabelledFlows, features: Dataset, column: str, value: float, said: str
+) -> None:
+    changed = getattr(flows.batch, column).copy()
+    changed[11] = value
+    bad = replace(flows, batch=replace(flows.batch, **{column: changed}))
+
+    passed, detail = outcome(flows_in_schema, bad, features, about=features)
+
+    assert not passed
+    assert detail.startswith(f"1 of {said} are negative, infinite or out of range")
+
+
+@pytest.mark.parametrize(("column", "value"), [("truth", 9), ("part", 7), ("capture", 12)])
+def test_flows_without_a_known_truth_part_or_capture_are_refused(
+    flows: LabelledFlows, features: Dataset, column: str, value: int
+) -> None:
+    changed = getattr(flows, column).copy()
+    changed[-1] = value
+
+    passed, detail = outcome(flows_in_schema, replace(flows, **{column: changed}), features, about=features)
+
+    assert not passed
+    assert f"1 of {column} are none that is known" in detail
+
+
+def test_captures_that_are_mixed_are_refused(flows: LabelledFlows, features: Dataset) -> None:
+    passed, detail = outcome(
+        flows_in_schema, replace(flows, capture=flows.capture[::-1].copy()), features, about=features
+    )
+
+    assert not passed
+    assert "captures are mixed" in detail
 
 
 def worse(trial: Trial, name: str | None, **figures: Any) -> Trial:

@@ -18,6 +18,7 @@ from model_registry.errors import GateError
 from model_registry.shapes import decimal_text
 from model_registry.writing.creation import create_registry
 from orchestration.defs.models import checks as model_checks
+from orchestration.exclusive import LOCK
 from orchestration.headless import run_training
 from orchestration.trial import trial_from_json, trial_to_json
 from tests.support.command import Outcome, tidegate_command
@@ -35,7 +36,7 @@ def refused(workshop: Workshop, match: str) -> None:
     """Signing alone fails, naming the reason, and leaves every file of the registry as it was."""
     before = files_of(workshop.registry)
     with pytest.raises(GateError, match=match):
-        workshop.run("signed_manifest")
+        workshop.sign()
     assert files_of(workshop.registry) == before
 
 
@@ -60,7 +61,7 @@ def test_a_whole_run_publishes_what_the_trial_judged(trained: Workshop) -> None:
         assert model.metrics["fpr"] == decimal_text(measures.fpr)
         expected = {
             f"{key.asset_key.to_user_string()}/{key.name}"
-            for asset in ("training_features", name, "trial")
+            for asset in ("training_features", name, "trial", "champion_comparison")
             for key in checks_of(asset)
         }
         assert model.gates.keys() == expected
@@ -82,13 +83,14 @@ def test_training_again_tells_its_progress_and_gives_the_same_models(trained: Wo
         assert second is not None
         assert (first.fingerprint, first.metrics) == (second.fingerprint, second.metrics)
         assert (outcome[f"{name}_fingerprint"], outcome["run_id"]) == (second.fingerprint, second.run_id)
-    assert "signed_manifest …" in lines
-    assert sum(": passed: " in line for line in lines) == 10
+    assert "release …" in lines
+    assert sum(": passed: " in line for line in lines) == 21
     assert not any("FAILED" in line for line in lines)
 
 
 def test_signing_again_what_passed_is_allowed(trained: Workshop, workshop: Workshop) -> None:
-    workshop.run("signed_manifest")
+    workshop.compare()
+    workshop.sign()
 
     first, second = trained.registry.load(), workshop.registry.load()
     assert (first.version, second.version) == (1, 2)
@@ -96,7 +98,10 @@ def test_signing_again_what_passed_is_allowed(trained: Workshop, workshop: Works
         one, other = first.content.champion(name), second.content.champion(name)
         assert one is not None
         assert other is not None
-        assert (one.fingerprint, one.gates, one.metrics) == (other.fingerprint, other.gates, other.metrics)
+        assert (one.fingerprint, one.metrics) == (other.fingerprint, other.metrics)
+        assert one.gates.keys() == other.gates.keys()
+        judged = {gate for gate in one.gates if not gate.startswith("champion_comparison/")}
+        assert {gate: one.gates[gate] for gate in judged} == {gate: other.gates[gate] for gate in judged}
 
 
 def test_a_model_made_anew_is_not_signed_on_the_old_ones_results(
@@ -111,17 +116,23 @@ def test_a_model_made_anew_is_not_signed_on_the_old_ones_results(
     refused(workshop, "the trial judged another ddos_lgbm")
     # A new trial judges it; but nobody has looked at the trial.
     workshop.run("ensemble", "trial")
+    refused(workshop, "the champion_comparison judged another ddos_lgbm")
+    # All is judged anew; but nobody has looked at the trial, nor at the comparison.
+    workshop.run("champion_comparison")
     refused(workshop, "looked at another trial")
     workshop.run(checks=checks_of("trial"))
-    workshop.run("signed_manifest")
+    refused(workshop, "looked at another champion_comparison")
+    workshop.run(checks=checks_of("champion_comparison"))
+    workshop.sign()
     assert workshop.registry.load().version == 2
 
 
 def test_a_model_without_its_own_check_is_not_signed(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PARAMETERS, "seed", 7)
     workshop.run("malware_lgbm_fitted", "malware_lgbm", "ensemble", "trial", checks=checks_of("trial"))
+    workshop.compare()
 
-    refused(workshop, "integrity looked at another malware_lgbm")
+    refused(workshop, "(budget|integrity|parity) looked at another malware_lgbm")
 
 
 def test_other_data_ask_for_other_models(workshop: Workshop) -> None:
@@ -130,6 +141,7 @@ def test_other_data_ask_for_other_models(workshop: Workshop) -> None:
     refused(workshop, "the trial judged another training_features")
     # A trial of the old models on the new data, all checks passed or not: the models were not trained on it.
     workshop.run("trial")
+    workshop.compare()
     refused(workshop, "looked at another trial|trained on other features")
 
 
@@ -147,6 +159,7 @@ def test_models_are_not_signed_for_features_that_they_were_not_trained_on(
     monkeypatch.setattr(model_checks, "quality", lambda *_: GateResult(True, "fine"))
     monkeypatch.setattr(model_checks, "every_attack", lambda *_: GateResult(True, "fine"))
     workshop.run("trial", checks=checks_of("trial"))
+    workshop.compare()
 
     refused(workshop, "trained on other features")
 
@@ -162,7 +175,8 @@ def test_a_check_that_crashed_counts_as_none(workshop: Workshop, monkeypatch: py
 
     refused(workshop, "integrity of ddos_lgbm has no result")
     workshop.run(checks=checks_of("ddos_lgbm"))
-    workshop.run("signed_manifest")
+    workshop.compare()
+    workshop.sign()
 
 
 class Failed(NamedTuple):
@@ -194,7 +208,7 @@ def test_a_failed_gate_ends_the_command_with_4_and_publishes_nothing(failed: Fai
     assert last.startswith("tidegate: a gate was not passed, so nothing was published: trial/quality_of_ddos_lgbm: ")
     assert "(at least 1.01)" in last
     assert any("gate trial/quality_of_ddos_lgbm: FAILED" in line for line in progress)
-    assert not any("signed_manifest" in line for line in progress)
+    assert not any(line.split()[2] == "release" for line in progress)
     assert files_of(failed.workshop.registry) == failed.before
 
 
@@ -207,7 +221,7 @@ def test_signing_alone_with_nothing_made_says_what_to_make(tmp_path: Path) -> No
     workshop.home.mkdir()
 
     with pytest.raises(TidegateError, match="is not there: materialize"):
-        workshop.run("signed_manifest")
+        workshop.sign()
 
 
 def test_everything_made_but_nothing_checked_is_not_signed(workshop: Workshop) -> None:
@@ -287,11 +301,12 @@ def test_without_a_registry_nothing_is_trained(workshop: Workshop) -> None:
 def test_what_is_stored_is_data_and_no_pickle(trained: Workshop) -> None:
     stored = {path.name: path.read_bytes() for path in trained.store.rglob("*") if path.is_file()}
 
+    assert stored.pop(LOCK) == b""
     assert stored.keys() == {
         *(f"{name}.safetensors" for name in MODELS),
         *(f"{name}_fitted.json" for name in MODELS),
         *(f"{data}.parquet" for data in ("training_flows", "training_features", "augmented_features", "site_features")),
-        *("math_baselines.json", "ensemble.json", "trial.json"),
+        *("math_baselines.json", "ensemble.json", "trial.json", "champion_comparison.json"),
     }
     for name, data in stored.items():
         assert not data.startswith(b"\x80"), name

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.dagster_server import ask, webserver
+from tests.support.pipeline import MODELS, RELEASED
 
 ASSETS = {
     *("site_features", "training_flows", "training_features", "augmented_features"),
-    *(f"{model}{made}" for model in ("ddos_lgbm", "malware_lgbm", "anomaly_iforest") for made in ("_fitted", "")),
-    *("math_baselines", "ensemble", "trial", "signed_manifest", "evaluation_report"),
+    *(f"{model}{made}" for model in MODELS for made in ("_fitted", "")),
+    *("math_baselines", "ensemble", "trial", "champion_comparison", "evaluation_report", "refreshed_manifest"),
+    *(f"recorded_{what}" for what in ("flows", "verdicts", "alerts", "feedback")),
+    *("daily_flows", "daily_features"),
+    *RELEASED,
 }
 pytestmark = pytest.mark.real
 
@@ -30,7 +34,7 @@ def test_the_job_the_schedule_and_every_asset_are_shown(url: str) -> None:
     )
     (repository,) = data["repositoriesOrError"]["nodes"]
     assert "train" in {job["name"] for job in repository["jobs"]}
-    assert {schedule["name"] for schedule in repository["schedules"]} == {"nightly_retraining"}
+    assert {schedule["name"] for schedule in repository["schedules"]} == {"nightly_retraining", "daily_refresh"}
     assert {node["assetKey"]["path"][-1] for node in repository["assetNodes"]} == ASSETS
 
 
@@ -40,5 +44,5 @@ def test_every_gate_is_shown_as_blocking(url: str) -> None:
         "{ assetNodes { assetKey { path } assetChecksOrError { ... on AssetChecks { checks { name blocking } } } } }",
     )
     checks = [check for node in data["assetNodes"] for check in node["assetChecksOrError"]["checks"]]
-    assert len(checks) == 10
+    assert len(checks) == 22
     assert all(check["blocking"] for check in checks)

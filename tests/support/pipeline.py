@@ -16,6 +16,10 @@ from model_registry.writing.creation import create_registry
 from orchestration.definitions import definitions
 from orchestration.headless import run_training
 
+MODELS = ("ddos_lgbm", "malware_lgbm", "anomaly_iforest")
+RELEASED = (*(f"{name}_version" for name in MODELS), "slots", "signed_manifest")
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
 
 def _capture(number: int) -> Capture:
     """One network's 15 minutes, with attacks that differ a little from capture to capture."""
@@ -90,14 +94,29 @@ class Workshop:
 
     def run(self, *assets: str, checks: Collection[dg.AssetCheckKey] = (), seed: int = 1) -> None:
         """Run these assets and these checks alone, as the web interface would; raises what a step raises."""
-        definition = definitions(str(self.registry.path), str(self.keys), str(self.store))
-        job = definition.resolve_job_def("train").get_subset(
+        job = self._job().get_subset(
             asset_selection={dg.AssetKey(asset) for asset in assets}, asset_check_selection=set(checks)
         )
         config = {"ops": {"training_flows": {"config": {"seed": seed}}}} if "training_flows" in assets else {}
-        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         with self.instance() as instance:
-            job.execute_in_process(instance=instance, run_config={**config, **quiet})
+            job.execute_in_process(instance=instance, run_config={**config, **QUIET})
+
+    def check(self, asset: str) -> bool:
+        """Run the checks of a stored asset alone, and tell whether all passed; one that crashes counts as failed."""
+        job = self._job().get_subset(asset_check_selection=checks_of(asset), asset_selection=set())
+        with self.instance() as instance:
+            return job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False).success
+
+    def compare(self) -> None:
+        """Compare the stored models with the champions, and check the outcome."""
+        self.run("champion_comparison", checks=checks_of("champion_comparison"))
+
+    def sign(self) -> None:
+        """Run the step that signs alone."""
+        self.run(*RELEASED)
+
+    def _job(self) -> dg.JobDefinition:
+        return definitions(str(self.registry.path), str(self.keys), str(self.store)).resolve_job_def("train")
 
     def instance(self) -> dg.DagsterInstance:
         """Dagster's records; a context manager."""

@@ -7,8 +7,10 @@ from pydantic import Field
 from flows.catalogue import NAMES, catalogue_digest
 from flows.keying import DEFAULT_HOME
 from flows.simulator import training_scenario
+from orchestration.daily import latest_days
 from orchestration.figures import label_mix, table
 from orchestration.house import OWNERS
+from orchestration.resources import AssetStore
 from training.datasets import Dataset, LabelledFlows, load_captures, load_site, measured, simulated
 from training.datasets.augmented import augmented
 
@@ -32,6 +34,14 @@ class TrainingFlows(dg.Config):
     )
 
 
+class RecordedDays(dg.Config):
+    """Which days of the site's own, and of dropped captures, are learned from as well."""
+
+    recorded_days: int = Field(
+        default=0, ge=0, description="The latest so many days on which flows are labelled, of every source; 0: none."
+    )
+
+
 class SiteFlows(dg.Config):
     """The site's own past, for the anomaly model."""
 
@@ -51,7 +61,7 @@ def training_flows(context: dg.AssetExecutionContext, config: TrainingFlows) -> 
     )
     context.add_output_metadata(
         {
-            "flows": len(flows),
+            "dagster/row_count": len(flows),
             "captures": _captures_table(flows),
             "label_mix": label_mix(flows.truth),
             "about": flows.origin.about,
@@ -74,7 +84,7 @@ def _captures_table(flows: LabelledFlows) -> dg.MarkdownMetadataValue:
     kinds={"numba", "parquet"},
     owners=OWNERS,
     tags={"part": "features"},
-    code_version=MEASURING,
+    code_version=DRAWING,
 )
 def augmented_features(context: dg.AssetExecutionContext, training_flows: LabelledFlows) -> Dataset:
     """More to learn from: the same attacks on other networks and told by other exporters, drawn ones, busy servers.
@@ -83,25 +93,30 @@ def augmented_features(context: dg.AssetExecutionContext, training_flows: Labell
     """
     data = augmented(training_flows)
     context.add_output_metadata(
-        {"flows": len(data), "streams": len(data.origin.names), "label_mix": label_mix(data.truth)}
+        {"dagster/row_count": len(data), "streams": len(data.origin.names), "label_mix": label_mix(data.truth)}
     )
     return data
 
 
 @dg.asset(
+    deps=["daily_features"],
     group_name="data",
     kinds={"numba", "parquet"},
     owners=OWNERS,
     tags={"part": "features"},
     code_version=MEASURING,
 )
-def training_features(context: dg.AssetExecutionContext, training_flows: LabelledFlows) -> Dataset:
+def training_features(
+    context: dg.AssetExecutionContext, config: RecordedDays, store: AssetStore, training_flows: LabelledFlows
+) -> Dataset:
     """The 120 features of every flow, measured in arrival order by the code that serving measures with."""
-    data = measured(training_flows)
+    days = latest_days(store, config.recorded_days)
+    data = Dataset.concatenate([measured(training_flows), *days])
     context.add_output_metadata(
         {
-            "flows": len(data),
+            "dagster/row_count": len(data),
             "captures": len(np.unique(data.capture)),
+            "days": [name for day in days for name in day.origin.names],
             "features": len(NAMES),
             "missing_share": float(np.isnan(data.features).mean()),
             "catalogue": catalogue_digest(),
@@ -121,5 +136,5 @@ def training_features(context: dg.AssetExecutionContext, training_flows: Labelle
 def site_features(context: dg.AssetExecutionContext, config: SiteFlows) -> Dataset:
     """The features of the site's own unlabelled past, measured as one stream; without files, of no flow."""
     data = load_site(config.site, config.home)
-    context.add_output_metadata({"flows": len(data), "catalogue": catalogue_digest()})
+    context.add_output_metadata({"dagster/row_count": len(data), "catalogue": catalogue_digest()})
     return data

@@ -1,11 +1,16 @@
 """Gates on the features: everything to learn from is there, and nothing that only the label-maker knew."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 import numpy as np
 
 from detection.verdict import THREATS, Kind
 from flows.features import FeatureExtractor
 from orchestration.checking import judged
+from orchestration.daily import day_and_source_of, measured_after, stored_day
+from orchestration.resources import AssetStore
+from training.data_gates import freshness, schema
 from training.datasets import Dataset, LabelledFlows
 from training.gates import GateResult
 from training.leak import find_leaks
@@ -13,6 +18,47 @@ from training.splits import split
 
 FEWEST = 100  # flows of each kind in each part
 SAMPLE = 10_000  # flows of each capture for the leak test, from its beginning
+
+
+@dg.asset_check(asset="training_features", additional_ins={"training_flows": dg.AssetIn()}, blocking=True)
+def flows_in_schema(training_flows: LabelledFlows, training_features: Dataset) -> dg.AssetCheckResult:
+    """Every column of the flows that were measured holds what it may hold, in its unit."""
+    return judged(training_features, schema(training_flows))
+
+
+@dg.asset_check(asset="training_features", additional_ins={"training_flows": dg.AssetIn()}, blocking=True)
+def days_as_recorded(
+    store: AssetStore, training_flows: LabelledFlows, training_features: Dataset
+) -> dg.AssetCheckResult:
+    """The days among the data are in their units, and measured again they give the same features to the byte."""
+    first = len(training_flows.origin.names)
+    wrong = []
+    for place, name in enumerate(training_features.origin.names[first:], first):
+        try:
+            flows, before = stored_day(store, *day_and_source_of(name))
+        except FileNotFoundError:
+            wrong.append(f"{name}: its flows are not stored any more")
+            continue
+        whole = schema(flows)
+        if not whole.passed:
+            wrong.append(f"{name}: {whole.detail}")
+        again = measured_after(flows, before)
+        rows = training_features.capture == place
+        if again.features.tobytes() != training_features.features[rows].tobytes():
+            wrong.append(f"{name}: measured again DIFFERENT; materialize its daily_features again")
+        elif again.truth.tobytes() != training_features.truth[rows].tobytes():
+            wrong.append(f"{name}: its labels have changed since; materialize its daily_features again")
+    days = len(training_features.origin.names) - first
+    detail = "; ".join(wrong) or f"{days} days measured again equal"
+    return judged(training_features, GateResult(not wrong, detail))
+
+
+@dg.asset_check(asset="training_features", additional_ins={"training_flows": dg.AssetIn()}, blocking=True)
+def days_are_recent(training_flows: LabelledFlows, training_features: Dataset) -> dg.AssetCheckResult:
+    """The newest of the days among the data is not long ago; published captures and simulated traffic have no age."""
+    names = training_features.origin.names[len(training_flows.origin.names) :]
+    result = freshness([day_and_source_of(name)[0] for name in names], datetime.now(UTC).date())
+    return judged(training_features, result)
 
 
 @dg.asset_check(asset="training_features", blocking=True)

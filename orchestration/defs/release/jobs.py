@@ -1,9 +1,18 @@
-"""The job that people start, by what they call it."""
+"""The jobs that people and schedules start, by what they call them."""
 
 import dagster as dg
 
+from orchestration.exclusive import EXCLUSIVE
+
 train = dg.define_asset_job(
     name="train",
-    selection=dg.AssetSelection.assets("signed_manifest").upstream(),
+    selection=dg.AssetSelection.groups("release").upstream() - dg.AssetSelection.groups("days", "recorded"),
+    tags=EXCLUSIVE,
     description="Gather flows, measure them, train and test the three models, sign and register them.",
+)
+
+refresh_manifest = dg.define_asset_job(
+    name="refresh_manifest",
+    selection=dg.AssetSelection.assets("refreshed_manifest"),
+    description="Sign the manifest in force again if it is about to expire.",
 )

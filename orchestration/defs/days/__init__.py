@@ -1,0 +1,1 @@
+"""Flows and features by day and source, each measured in a run of its own."""

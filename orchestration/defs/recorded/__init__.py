@@ -1,0 +1,1 @@
+"""What production says, coming back."""
