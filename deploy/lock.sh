@@ -17,6 +17,7 @@ lock() {
 }
 
 lock requirements/serving.txt pyproject.toml --extra serving "$@"
+lock requirements/training.txt pyproject.toml --extra orchestration --extra kubernetes "$@"
 lock requirements/dev.txt pyproject.toml --extra dev "$@"
 lock requirements/build.txt --group build "$@"
 lock requirements/moto.txt --group moto "$@"

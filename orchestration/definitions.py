@@ -10,6 +10,7 @@ import dagster as dg
 
 from orchestration import defs as domains
 from orchestration.automation import Thresholds
+from orchestration.execution import executor_from
 from orchestration.kafka import kafka_from
 from orchestration.notifying import Notifier
 from orchestration.resources import (
@@ -32,7 +33,7 @@ def definitions(registry: str, keys: str, store: str) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.load_assets_from_modules(modules),
         asset_checks=dg.load_asset_checks_from_modules(modules),
-        jobs=_defined(modules, AssetJob),
+        jobs=[*_defined(modules, AssetJob), *_defined(modules, dg.JobDefinition)],
         schedules=_defined(modules, dg.ScheduleDefinition),
         sensors=_defined(modules, dg.SensorDefinition),
         resources={
@@ -49,7 +50,7 @@ def definitions(registry: str, keys: str, store: str) -> dg.Definitions:
             "thresholds": Thresholds(**_given(labels="TIDEGATE_ENOUGH_LABELS", precision="TIDEGATE_PRECISION_FLOOR")),
             "notifier": Notifier(webhook=dg.EnvVar("TIDEGATE_WEBHOOK") if "TIDEGATE_WEBHOOK" in os.environ else None),
         },
-        executor=dg.in_process_executor,
+        executor=executor_from(os.environ),
     )
 
 

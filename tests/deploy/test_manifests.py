@@ -13,6 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from orchestration.kafka import KafkaTopics
 from serving.config import load_settings, settings_fields
 
 DEPLOY: Final = Path(__file__).resolve().parents[2] / "deploy"
@@ -115,7 +116,8 @@ def test_compose_runs_the_kafka_that_the_tests_run() -> None:
 def test_compose_makes_every_topic_of_serving() -> None:
     script = COMPOSE["services"]["topics"]["command"][-1]
     made = set(re.findall(r"(tidegate[a-z.]*):\d+", script))
-    assert made == {spec.default for name, spec in settings_fields().items() if name.startswith("topic_")}
+    of_serving = {spec.default for name, spec in settings_fields().items() if name.startswith("topic_")}
+    assert made == of_serving | {KafkaTopics.model_fields["feedback"].default}
 
 
 def test_compose_holds_serving_to_reading_its_registry() -> None:

@@ -1,5 +1,7 @@
 """Labelled flows and their features."""
 
+import os
+
 import dagster as dg
 import numpy as np
 from pydantic import Field
@@ -19,14 +21,21 @@ MEASURING = catalogue_digest()[:12]
 DRAWING = f"{MEASURING}-1"
 
 
+def setting(variable: str, default: tuple[str, ...] = ()) -> list[str]:
+    """The parts of a comma-separated variable, so that what schedules learn from is a setting like others."""
+    return [part.strip() for part in os.environ.get(variable, ",".join(default)).split(",") if part.strip()]
+
+
 class TrainingFlows(dg.Config):
     """Which flows to learn from: real captures where any are named, else simulated traffic."""
 
     data: list[str] = Field(
-        default=[], description="Folders of known captures, and files as [FORMAT:][TRUTH:]PATH; none: simulate."
+        default=setting("TIDEGATE_DATA"),
+        description="Folders of known captures, and files as [FORMAT:][TRUTH:]PATH; none: simulate.",
     )
     home: list[str] = Field(
-        default=list(DEFAULT_HOME), description="Home networks of the captures, in CIDR form, beside those known."
+        default=setting("TIDEGATE_HOME", DEFAULT_HOME),
+        description="Home networks of the captures, in CIDR form, beside those known.",
     )
     leave_out: list[str] = Field(default=[], description="Names of captures not to use, to be judged by them later.")
     seed: int = Field(
@@ -38,7 +47,9 @@ class RecordedDays(dg.Config):
     """Which days of the site's own, and of dropped captures, are learned from as well."""
 
     recorded_days: int = Field(
-        default=0, ge=0, description="The latest so many days on which flows are labelled, of every source; 0: none."
+        default=int(os.environ.get("TIDEGATE_RECORDED_DAYS", "0")),
+        ge=0,
+        description="The latest so many days on which flows are labelled, of every source; 0: none.",
     )
 
 
@@ -46,9 +57,12 @@ class SiteFlows(dg.Config):
     """The site's own past, for the anomaly model."""
 
     site: list[str] = Field(
-        default=[], description="Files of the site's flows, [FORMAT:]PATH, in their order; no label is looked at."
+        default=setting("TIDEGATE_SITE"),
+        description="Files of the site's flows, [FORMAT:]PATH, in their order; no label is looked at.",
     )
-    home: list[str] = Field(default=list(DEFAULT_HOME), description="Home networks of the site, in CIDR form.")
+    home: list[str] = Field(
+        default=setting("TIDEGATE_HOME", DEFAULT_HOME), description="Home networks of the site, in CIDR form."
+    )
 
 
 @dg.asset(group_name="data", kinds={"python", "parquet"}, owners=OWNERS, tags={"part": "flows"}, code_version="1")

@@ -19,6 +19,7 @@ from orchestration.comparison import Comparison
 from orchestration.defs.release.tables import slots_table, version_metadata
 from orchestration.defs.release.versions import evidence_of, model_version
 from orchestration.evidence import Overriding
+from orchestration.execution import SIGNING_POD
 from orchestration.house import OWNERS
 from orchestration.resources import AssetStore, ModelRegistry, SigningKey
 from orchestration.retrying import trying_again
@@ -81,7 +82,13 @@ SPECS = [
 ]
 
 
-@dg.multi_asset(name="release", specs=SPECS, ins={name: dg.AssetIn(name) for name in INPUTS}, pool="registry")
+@dg.multi_asset(
+    name="release",
+    specs=SPECS,
+    ins={name: dg.AssetIn(name) for name in INPUTS},
+    pool="registry",
+    op_tags=SIGNING_POD,
+)
 def release(
     context: dg.AssetExecutionContext,
     config: Release,

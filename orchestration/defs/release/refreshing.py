@@ -8,6 +8,7 @@ from pydantic import Field
 from model_registry.content import Content
 from model_registry.shapes import parse_time
 from model_registry.writing.publishing import MANIFEST_VALIDITY, publish
+from orchestration.execution import SIGNING_POD
 from orchestration.house import OWNERS
 from orchestration.resources import ModelRegistry, SigningKey
 from orchestration.retrying import trying_again
@@ -26,6 +27,7 @@ class Refreshing(dg.Config):
     tags={"part": "manifest"},
     code_version="1",
     pool="registry",
+    op_tags=SIGNING_POD,
     description="The manifest in force, signed again as the next version when its time runs out. It reads nothing but "
     "the registry, so nothing gets into force by it that was not in force before.",
 )
