@@ -42,7 +42,7 @@ format: $(INSTALLED) ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-real-parts: ## get what the tests need beside Python: Java, Apache Kafka, promtool, flow exporters, an object store
+real-parts: ## get what the tests need beside Python: Java, Apache Kafka, promtool, flow exporters, a browser, an object store
 	@deploy/real-parts.sh
 
 lock: $(INSTALLED) ## make requirements/*.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)

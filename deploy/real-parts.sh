@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need beside .venv: Java, Apache Kafka's jars, promtool, flow exporters and an object store. Run by
+# What the tests need beside .venv: Java, Apache Kafka's jars, promtool, flow exporters, a browser and an object store. Run by
 # `make real-parts`.
 # Everything comes from the machine's own apt, mvn and pip; what is there already is left alone, so it can be run again.
 set -euo pipefail
@@ -166,10 +166,21 @@ own_venv() {
     printf '%s\n' "$digest" >"$venv/locks"
 }
 
+# Debian's, with a font: Playwright's own download of a browser is another, and not locked.
+browser() {
+    if [ -x /usr/bin/chromium ]; then
+        say "the browser is here"
+        return
+    fi
+    say "installing Chromium"
+    apt_install chromium fonts-dejavu-core
+}
+
 java_and_maven
 kafka_jars
 promtool
 exporters
+browser
 own_venv 'import cicflowmeter.flow_session' CICFlowMeter var/cicflowmeter \
     requirements/cicflowmeter.txt requirements/cicflowmeter-needs.txt
 own_venv 'import moto.server' "moto, the object store," var/moto requirements/moto.txt

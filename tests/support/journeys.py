@@ -1,0 +1,57 @@
+"""What a person does in Dagster's pages, by what stands on them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from playwright.sync_api import Page, expect
+
+LOCATION: Final = "tests.support.small_definitions"
+RUN_MS: Final = 600_000  # a training takes 90 s on an idle machine
+
+
+def make_a_registry(page: Page, url: str) -> None:
+    """Launch the job that makes a registry and keys, and wait for its end."""
+    page.goto(f"{url}/locations/{LOCATION}/jobs/new_registry/playground")
+    page.get_by_role("button", name="Launch run").first.click()
+    page.wait_for_url("**/runs/*")
+    expect(page.get_by_text("Success", exact=True).first).to_be_visible(timeout=RUN_MS)
+
+
+def materialize_all(page: Page, url: str) -> None:
+    """Open the graph of the job `train`, have all of it made, and open the page of the run."""
+    page.goto(f"{url}/locations/{LOCATION}/jobs/train")
+    page.get_by_role("button", name="Materialize all").click()
+    confirm = page.get_by_role("button", name="Confirm")
+    confirm.or_(page.get_by_text("Launched run")).first.wait_for()
+    if confirm.is_visible():
+        confirm.click()  # days of the site's own are not there yet
+    page.get_by_text("Launched run").first.wait_for()
+    page.goto(f"{url}/locations/{LOCATION}/jobs/train/runs")
+    page.locator("a[href*='/runs/']").first.click()
+    page.wait_for_url("**/runs/*")
+
+
+def expect_end(page: Page, word: str) -> None:
+    """Wait on a run's page until it says how it ended."""
+    expect(page.get_by_text(word, exact=True).first).to_be_visible(timeout=RUN_MS)
+
+
+def open_checks(page: Page, url: str, asset: str, check: str) -> None:
+    """Open what a check said last."""
+    page.goto(f"{url}/assets/{asset}?view=checks")
+    page.get_by_text(check, exact=True).first.click()
+
+
+def open_plot(page: Page, url: str, asset: str, title: str) -> None:
+    """Open an asset's page, and the picture of this title in its metadata."""
+    page.goto(f"{url}/assets/{asset}")
+    row = page.get_by_role("row").filter(has_text=title)
+    row.or_(page.locator("tr").filter(has_text=title)).first.get_by_text("[Show Markdown]").click()
+    page.locator(f'img[alt="{title}"]').wait_for()
+
+
+def open_graph(page: Page, url: str) -> None:
+    """Open the graph of one group's assets, with what is above and below them."""
+    page.goto(f"{url}/locations/{LOCATION}/asset-groups/models/lineage")
+    page.get_by_text("champion_comparison").first.wait_for()
