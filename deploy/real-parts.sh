@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the tests need beside .venv: Java, Apache Kafka's jars, promtool, flow exporters, a browser and an object store. Run by
-# `make real-parts`.
+# What the tests need beside .venv: Java, Apache Kafka's jars, promtool, flow exporters, a browser and an object store.
+# Run by `make real-parts`.
 # Everything comes from the machine's own apt, mvn and pip; what is there already is left alone, so it can be run again.
 set -euo pipefail
 cd "$(dirname "$0")/.."

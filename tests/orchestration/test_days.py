@@ -244,3 +244,44 @@ def test_flows_are_kept_by_whole_hosts_and_those_of_accused_hosts_always() -> No
     assert kept[:2].all()
     assert [host_is_kept(host, 0.25, set()) for host in hosts] == [host_is_kept(host, 0.25, set()) for host in hosts]
     assert all(host_is_kept(host, 1.0, set()) for host in (*hosts, None))
+
+
+def asked(defs: dg.Definitions, instance: dg.DagsterInstance, cursor: Any) -> tuple[list[str], Any]:
+    """What the conditions ask for at a tick, and the cursor after it."""
+    selection = dg.AssetSelection.groups("days")
+    result = dg.evaluate_automation_conditions(defs, instance, asset_selection=selection, cursor=cursor)
+    found = [
+        f"{name} {partition}"
+        for name in ("daily_flows", "daily_features")
+        for partition in result.get_requested_partitions(dg.AssetKey(name)) or ()
+    ]
+    return found, result.cursor
+
+
+def happens(instance: dg.DagsterInstance, asset: str, partition: str, *, passed: bool | None = None) -> None:
+    """Have it on record that an asset's partition was made, and what its gate said."""
+    instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=partition))
+    if passed is not None:
+        evaluation = dg.AssetCheckEvaluation(dg.AssetKey(asset), "in_schema", passed, {}, blocking=True)
+        instance.report_runless_asset_event(evaluation)
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_what_was_recorded_is_read_and_measured_by_itself_if_it_passes_its_gate(
+    instance: dg.DagsterInstance, passed: bool
+) -> None:
+    defs = definitions("registry", "keys", "store")
+    partition = dg.MultiPartitionKey({"day": str(YESTERDAY), "source": "production"})
+    nothing, cursor = asked(defs, instance, None)
+    assert nothing == []
+
+    for what in ("verdicts", "flows", "feedback"):
+        happens(instance, f"recorded_{what}", str(YESTERDAY))
+    flows, cursor = asked(defs, instance, cursor)
+    assert f"daily_flows {partition}" in flows
+    assert not any(one.startswith("daily_features") for one in flows)
+    assert asked(defs, instance, cursor)[0] == []
+
+    happens(instance, "daily_flows", partition, passed=passed)
+    features, _ = asked(defs, instance, cursor)
+    assert features == ([f"daily_features {partition}"] if passed else [])

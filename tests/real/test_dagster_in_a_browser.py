@@ -73,11 +73,7 @@ def test_from_nothing_to_three_registered_models_by_clicks_and_then_a_gate(page:
     assert files_of(Registry(home / "registry")) == before
 
     # Signing alone, by a click, does not get around it.
-    page.goto(f"{url}/assets/signed_manifest")
-    page.get_by_role("button", name="Materialize").first.click()
-    page.goto(f"{url}/runs")
-    page.locator("a[href*='/runs/']").first.click()
-    page.wait_for_url("**/runs/*")
+    journeys.materialize(page, url, "signed_manifest")
     journeys.expect_end(page, "Failure")
     expect(page.get_by_text("nothing is published").first).to_be_visible()
     assert files_of(Registry(home / "registry")) == before

@@ -21,15 +21,26 @@ def make_a_registry(page: Page, url: str) -> None:
 def materialize_all(page: Page, url: str) -> None:
     """Open the graph of the job `train`, have all of it made, and open the page of the run."""
     page.goto(f"{url}/locations/{LOCATION}/jobs/train")
-    page.get_by_role("button", name="Materialize all").click()
-    confirm = page.get_by_role("button", name="Confirm")
-    confirm.or_(page.get_by_text("Launched run")).first.wait_for()
+    _launch(page, url, "Materialize all")
+
+
+def materialize(page: Page, url: str, asset: str) -> None:
+    """Open an asset's page, have it made with what is made in the same step, and open the page of the run."""
+    page.goto(f"{url}/assets/{asset}")
+    _launch(page, url, "Materialize")
+
+
+def _launch(page: Page, url: str, button: str) -> None:
+    page.get_by_role("button", name=button).first.click()
+    # It asks first, where what is above was not made yet (days of the site's own), or more is made than was asked for.
+    confirm, launched = page.get_by_role("button", name="Confirm"), page.get_by_text("Launched run")
+    confirm.or_(launched).first.wait_for()
     if confirm.is_visible():
-        confirm.click()  # days of the site's own are not there yet
-    page.get_by_text("Launched run").first.wait_for()
-    page.goto(f"{url}/locations/{LOCATION}/jobs/train/runs")
+        confirm.click()
+    launched.first.wait_for()
+    page.goto(f"{url}/runs")
     page.locator("a[href*='/runs/']").first.click()
-    page.wait_for_url("**/runs/*")
+    page.wait_for_url("**/runs/*-*")
 
 
 def expect_end(page: Page, word: str) -> None:

@@ -19,8 +19,17 @@ from orchestration.retrying import trying_again
 from training.data_gates import schema
 from training.datasets import Dataset, LabelledFlows
 
-# As soon as what it is made of is there and has passed its gates.
-WHEN_READY = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
+CHECKED = dg.AutomationCondition.all_deps_blocking_checks_passed()
+# As soon as what it is made of is there.
+WHEN_RECORDED = dg.AutomationCondition.eager() & CHECKED
+# As soon as its flows, or those of the day before, are read and have passed their gates. There may be no day before.
+WHEN_READ = (
+    dg.AutomationCondition.in_latest_time_window()
+    & dg.AutomationCondition.any_deps_updated().since_last_handled()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
+    & CHECKED
+)
 
 
 def _day_and_source(context: dg.AssetExecutionContext) -> tuple[date, str]:
@@ -44,7 +53,7 @@ def _day_and_source(context: dg.AssetExecutionContext) -> tuple[date, str]:
     owners=OWNERS,
     tags={"part": "flows"},
     code_version="1",
-    automation_condition=WHEN_READY,
+    automation_condition=WHEN_RECORDED,
     description="A day's flows of one source: of production with what analysts said of it, or of dropped captures.",
 )
 def daily_flows(
@@ -81,7 +90,7 @@ def daily_flows(
     owners=OWNERS,
     tags={"part": "features"},
     code_version=catalogue_digest()[:12],
-    automation_condition=WHEN_READY,
+    automation_condition=WHEN_READ,
 )
 def daily_features(context: dg.AssetExecutionContext, store: AssetStore) -> Dataset:
     """The 120 features of a day's flows of one source, with the memory that the day before has left."""
