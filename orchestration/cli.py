@@ -73,6 +73,13 @@ from training.datasets.site import site_specs
 @click.option(
     "--slot", type=click.Choice(SLOTS), default="champion", show_default=True, help="Where the new models go."
 )
+@click.option(
+    "--benign-share",
+    type=click.FloatRange(0.0, 1.0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of ordinary flows to learn from, where there are more than memory holds.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def train(
     registry: str,
@@ -85,6 +92,7 @@ def train(
     site: tuple[str, ...],
     seed: int | None,
     slot: Slot,
+    benign_share: float,
     as_json: bool,
 ) -> None:
     """Train, test, sign and register the three models: the job `train` of the Dagster UI, without the UI.
@@ -115,7 +123,15 @@ def train(
         click.echo(f"{time.monotonic() - began:6.1f} s  {line}", err=True)
 
     outcome = run_training(
-        registry=registry, keys=keys, store=store, home=dagster_home, flows=flows, site=past, say=say, slot=slot
+        registry=registry,
+        keys=keys,
+        store=store,
+        home=dagster_home,
+        flows=flows,
+        site=past,
+        say=say,
+        slot=slot,
+        benign_share=benign_share,
     )
     if as_json:
         json.dump(outcome, sys.stdout, indent=2)

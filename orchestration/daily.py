@@ -19,7 +19,7 @@ from orchestration.recording.feedback import Words, words_of
 from orchestration.recording.labelling import Labelled, labelled_day
 from orchestration.recording.verdicts import Verdict, days_in, verdicts_of
 from orchestration.resources import AssetStore
-from training.datasets import NO_TRUTH, Dataset, LabelledFlows, Origin
+from training.datasets import NO_TRUTH, Dataset, LabelledFlows, Origin, as_measured
 from training.datasets.captures import load_capture
 from training.datasets.parts import parts_in_time
 
@@ -92,8 +92,7 @@ def measured_after(flows: LabelledFlows, before: LabelledFlows | None) -> Datase
     extractor = FeatureExtractor(flows.origin.home(0))
     if before is not None:
         extractor.extract(before.batch)
-    features = extractor.extract(flows.batch)
-    return Dataset(features, flows.truth, flows.attack, flows.capture, flows.part, flows.origin)
+    return as_measured(flows, extractor.extract(flows.batch))
 
 
 def stored_day(store: AssetStore, day: date, source: str) -> tuple[LabelledFlows, LabelledFlows | None]:

@@ -17,6 +17,7 @@ from model_registry.registry import Registry
 from orchestration.definitions import definitions
 from orchestration.defs.release.assets import Destination
 from orchestration.exclusive import only_training
+from training.recipes import SUPERVISED
 
 # Dagster's own settings, copied to where there are none yet.
 DAGSTER_YAML: Final = Path(__file__).with_name("dagster.yaml")
@@ -34,6 +35,7 @@ def run_training(
     site: dict[str, Any] | None = None,
     say: Callable[[str], None],
     slot: Slot = "champion",
+    benign_share: float = 1.0,
 ) -> dict[str, Any]:
     """Run the job, and return the published or proposed manifest's version and the models' fingerprints.
 
@@ -45,6 +47,7 @@ def run_training(
         site: the site's own past, as :class:`orchestration.defs.data.assets.SiteFlows` has it; none unless given.
         say: is told what happens, a line at a time.
         slot: where the new models go.
+        benign_share: how much of ordinary life the boosted models learn from.
 
     Raises:
         GateError: a gate was not passed; nothing was published.
@@ -77,6 +80,7 @@ def run_training(
                 "ops": {
                     "training_flows": {"config": flows},
                     "site_features": {"config": site or {}},
+                    **{f"{recipe.name}_fitted": {"config": {"benign_share": benign_share}} for recipe in SUPERVISED},
                     "release": {"config": {"slot": Destination(slot).name}},
                 },
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # told in our own lines instead

@@ -26,7 +26,7 @@ from training.export import Rows
 from training.fitted import NAMELESS, Fitted, exported
 from training.fitting import SEED, rows_of, without
 from training.splits import Fold, Split, leave_captures_out
-from training.thresholds import raised, threshold_at
+from training.thresholds import highest_share, raised, threshold_at
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -136,7 +136,7 @@ def calibrated(recipe: BoostedRecipe, left_out: LeftOut) -> Calibration:
     """What a raw score means, by ordinary life and by attacks that show: the others would make every score doubtful."""
     positive = left_out.rows.truth == recipe.threat
     told = ~positive | recipe.apparent(left_out.rows)
-    return fit_platt(left_out.raw[told], positive[told])
+    return fit_platt(left_out.raw[told], positive[told], left_out.rows.weight[told])
 
 
 def threshold_of(recipe: BoostedRecipe, rows: Dataset, probability: Floats) -> float:
@@ -145,9 +145,10 @@ def threshold_of(recipe: BoostedRecipe, rows: Dataset, probability: Floats) -> f
     Raises TrainingError when there are too few benign flows.
     """
     positive = rows.truth == recipe.threat
+    peace = ~positive & ~under_attack(recipe, rows)
     lowest = max(
-        threshold_at(recipe.fpr, probability[~positive & ~under_attack(recipe, rows)]),
-        threshold_at(BYSTANDERS * recipe.fpr, probability[~positive]),
+        threshold_at(recipe.fpr, probability[peace], rows.weight[peace]),
+        threshold_at(BYSTANDERS * recipe.fpr, probability[~positive], rows.weight[~positive]),
     )
     return raised(lowest, probability[positive], attacks_of(rows.take(positive)), ROOM)
 
@@ -202,7 +203,7 @@ def score_left_out(recipe: BoostedRecipe, folds: list[Fold]) -> LeftOut:
     if not held_out:
         raise TrainingError(f"{recipe.name}: no flow to set the threshold by is benign or {recipe.threat.label}")
     # Captures keep their numbers: all folds were cut from the same data.
-    columns = ("features", "truth", "attack", "capture", "part")
+    columns = ("features", "truth", "attack", "capture", "part", "weight")
     rows = Dataset(
         **{name: np.concatenate([getattr(part, name) for part in held_out]) for name in columns},
         origin=held_out[0].origin,
@@ -226,8 +227,8 @@ def score_left_out(recipe: BoostedRecipe, folds: list[Fold]) -> LeftOut:
 def mean_recall(recipe: BoostedRecipe, rows: Dataset, raw: Floats) -> float:
     """The recall at the stated false-positive rate, as a mean over the attacks of each capture."""
     positive = rows.truth == recipe.threat
-    benign = np.sort(raw[~positive & ~under_attack(recipe, rows)])[::-1]
-    found = raw[positive] > benign[min(int(recipe.fpr * len(benign)), len(benign) - 1)]
+    peace = ~positive & ~under_attack(recipe, rows)
+    found = raw[positive] > highest_share(recipe.fpr, raw[peace], rows.weight[peace])
     kinds = attacks_of(rows.take(positive))
     return float((np.bincount(kinds, weights=found) / np.bincount(kinds)).mean())
 
@@ -257,14 +258,15 @@ def _parameters(recipe: BoostedRecipe) -> dict[str, Any]:
 def weights_of(data: Dataset, threat: Kind) -> Floats:
     """Weights of rows, float64[n], of mean 1, half of it in each class: no long capture drowns the short ones.
 
-    The flows of one attack, or the ordinary life, of one capture count together as the square root of their number.
+    The flows of one attack, or the ordinary life, of one capture count together as the square root of their number,
+    those that were left out counted as well.
     """
     positive = data.truth == threat
     group = data.capture.astype(np.int64)
     attack = data.truth > Kind.BENIGN
     group[attack] = len(group) + attacks_of(data.take(attack))
-    _, which, counts = np.unique(group, return_inverse=True, return_counts=True)
-    weights = 1.0 / np.sqrt(counts[which])
+    _, which = np.unique(group, return_inverse=True)
+    weights = data.weight / np.sqrt(np.bincount(which, weights=data.weight)[which])
     for side in (positive, ~positive):
         if side.any():
             weights[side] *= len(weights) / 2.0 / weights[side].sum()

@@ -20,17 +20,27 @@ _LEAST_SCALE = 0.1  # of a raw score
 _LOWEST, _HIGHEST = 1e-6, 1.0 - 1e-6
 
 
-def threshold_at(fpr: float, benign: Probabilities) -> float:
+def threshold_at(fpr: float, benign: Probabilities, weight: npt.NDArray[np.float32] | None = None) -> float:
     """Return the lowest threshold with at most a share ``fpr`` of ``benign`` probabilities, float64[n], at or above it.
+
+    ``weight``, float32[n], is how many flows each stands for; one each without it.
 
     Raises:
         TrainingError: there are too few benign rows for a rate that small to mean anything.
     """
     if len(benign) * fpr < 1.0:
         raise TrainingError(f"a false-positive rate of {fpr:g} needs {round(1 / fpr)} benign rows, got {len(benign)}")
-    ordered = np.sort(benign)[::-1]
-    lowest = float(np.nextafter(ordered[int(fpr * len(benign))], 1.0))
+    counts = np.ones(len(benign), dtype=np.float32) if weight is None else weight
+    lowest = float(np.nextafter(highest_share(fpr, benign, counts), 1.0))
     return float(np.clip(lowest, _LOWEST, _HIGHEST))
+
+
+def highest_share(share: float, scores: Scores, weight: npt.NDArray[np.float32]) -> float:
+    """Return the score, of float64[n], above which lies at most this share of all weight, float32[n]."""
+    order = np.argsort(-scores, kind="stable")
+    above = np.cumsum(weight[order], dtype=np.float64)
+    place = int(np.searchsorted(above, share * above[-1], side="right"))
+    return float(scores[order][min(place, len(scores) - 1)])
 
 
 def raised(threshold: float, attacks: Probabilities, kinds: npt.NDArray[np.int64], room: float) -> float:

@@ -33,6 +33,7 @@ def capture_of(
         attack=np.array([Kind(kind).label if kind > Kind.BENIGN else "" for kind in kinds.tolist()], dtype=np.str_),
         capture=np.zeros(n, dtype=np.int16),
         part=np.full(n, part, dtype=np.int8),
+        weight=np.ones(n, dtype=np.float32),
         origin=Origin(
             (name,), f"{name}, made up", (home,) if home else (), ("\n".join(drawn_from),) if drawn_from else ()
         ),

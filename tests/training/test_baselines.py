@@ -29,7 +29,9 @@ def toy(seed: int, benign: int = BENIGN, attacks: int = ATTACKS) -> Dataset:
     features[::7, INDEX["duration"]] = np.nan
     n = len(truth)
     capture, part = np.zeros(n, np.int16), np.zeros(n, np.int8)
-    return Dataset(features, truth.astype(np.int8), np.full(n, ""), capture, part, Origin(("toy",), ""))
+    return Dataset(
+        features, truth.astype(np.int8), np.full(n, ""), capture, part, np.ones(n, np.float32), Origin(("toy",), "")
+    )
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,7 @@ def data(about: str = SIMULATED, names: tuple[str, ...] = ("one", "two", "three"
         "attack": np.array(["", "crowd", "syn-flood", "Background"] * 3),
         "capture": np.repeat(np.arange(3, dtype=np.int16), 4),
         "part": np.repeat(np.arange(3, dtype=np.int8), 4),
+        "weight": np.ones(12, np.float32),
     }
     return Dataset(**rows | columns, origin=Origin(names, about))
 

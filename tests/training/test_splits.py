@@ -54,7 +54,7 @@ def test_a_split_gives_every_row_to_the_part_that_it_was_cut_for() -> None:
     n = len(capture)
     data = Dataset(
         np.zeros((n, 120), np.float32), np.zeros(n, np.int8), np.full(n, ""), capture, parts_by_capture(capture),
-        Origin(("a", "b", "c", "d"), ""),
+        np.ones(n, np.float32), Origin(("a", "b", "c", "d"), ""),
     )  # fmt: skip
     parts = split(data)
     assert [set(part.part.tolist()) for part in (parts.train, parts.validation, parts.test)] == [{0}, {1}, {2}]

@@ -1,8 +1,9 @@
 """Data sets: flows with their truth, as they come and as they are measured, in arrival order."""
 
-from training.datasets.base import NO_TRUTH, Dataset, LabelledFlows, Origin, measured
+from training.datasets.base import NO_TRUTH, Dataset, LabelledFlows, Origin, as_measured, measured
 from training.datasets.captures import load_captures
 from training.datasets.parts import Part
+from training.datasets.sampling import thinned
 from training.datasets.simulated import simulated
 from training.datasets.site import load_site
 
@@ -12,8 +13,10 @@ __all__ = [
     "LabelledFlows",
     "Origin",
     "Part",
+    "as_measured",
     "load_captures",
     "load_site",
     "measured",
     "simulated",
+    "thinned",
 ]

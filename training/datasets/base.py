@@ -119,13 +119,18 @@ class LabelledFlows:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """``n`` measured flows: ``features`` float32[n, 120], the rest as in :class:`LabelledFlows`."""
+    """``n`` measured flows: ``features`` float32[n, 120], the rest as in :class:`LabelledFlows`.
+
+    ``weight``, float32[n], is how many flows a row stands for: more than one where others like it were left out
+    (:mod:`training.datasets.sampling`).
+    """
 
     features: npt.NDArray[np.float32]
     truth: npt.NDArray[np.int8]
     attack: npt.NDArray[np.str_]
     capture: npt.NDArray[np.int16]
     part: npt.NDArray[np.int8]
+    weight: npt.NDArray[np.float32]
     origin: Origin
 
     def __len__(self) -> int:
@@ -148,7 +153,7 @@ class Dataset:
         """The flows of data sets, at least one, with their captures numbered through; ``about`` is the first one's."""
         first = np.cumsum([0, *(len(data.origin.names) for data in sets)])
         rows: dict[str, npt.NDArray[Any]] = {
-            name: np.concatenate([getattr(data, name) for data in sets]) for name in ("features", *_TRUTH_COLUMNS)
+            name: np.concatenate([getattr(data, name) for data in sets]) for name in _ROW_COLUMNS
         }
         rows["capture"] = np.concatenate(
             [(data.capture + start).astype(np.int16) for data, start in zip(sets, first, strict=False)]
@@ -178,17 +183,18 @@ class Dataset:
     def read(cls, path: Path) -> Dataset:
         """Read what :meth:`write` wrote. Raises as :func:`training.datasets.parquet.read_columns`."""
         columns, about = read_columns(path)
-        rows = {name: columns[name] for name in _TRUTH_COLUMNS}
+        rows = {name: columns[name] for name in (*_TRUTH_COLUMNS, "weight")}
         features = np.empty((len(rows["truth"]), len(NAMES)), dtype=np.float32)
         for name in NAMES:
             features[:, INDEX[name]] = columns[name]
         return cls(features, **rows, origin=Origin.of(about))
 
     def _rows(self) -> dict[str, npt.NDArray[Any]]:
-        return {name: getattr(self, name) for name in ("features", *_TRUTH_COLUMNS)}
+        return {name: getattr(self, name) for name in _ROW_COLUMNS}
 
 
 _TRUTH_COLUMNS: Final = ("truth", "attack", "capture", "part")
+_ROW_COLUMNS: Final = ("features", *_TRUTH_COLUMNS, "weight")
 _HALVES: Final = ("high", "low")  # of an address
 
 
@@ -198,7 +204,13 @@ def measured(flows: LabelledFlows) -> Dataset:
     for capture in np.unique(flows.capture):
         rows = np.flatnonzero(flows.capture == capture)
         features[rows] = FeatureExtractor(flows.origin.home(int(capture))).extract(flows.batch.take(rows))
-    return Dataset(features, flows.truth, flows.attack, flows.capture, flows.part, flows.origin)
+    return as_measured(flows, features)
+
+
+def as_measured(flows: LabelledFlows, features: npt.NDArray[np.float32]) -> Dataset:
+    """Put flows' features, float32[n, 120], beside their truth; each row stands for itself."""
+    weight = np.ones(len(flows), dtype=np.float32)
+    return Dataset(features, flows.truth, flows.attack, flows.capture, flows.part, weight, flows.origin)
 
 
 def _digest(kind: str, columns: Mapping[str, npt.NDArray[Any]], origin: Origin) -> str:

@@ -51,5 +51,6 @@ def load_site(names: Sequence[str], home: Sequence[str] = DEFAULT_HOME, *, judge
         attack=np.full(n, "", dtype=np.str_),
         capture=np.zeros(n, dtype=np.int16),
         part=parts_in_time(n, validation=0.2, test=judged),
+        weight=np.ones(n, dtype=np.float32),
         origin=Origin(("site",), ABOUT),
     )

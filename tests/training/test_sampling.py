@@ -1,0 +1,114 @@
+"""Learning from a share of ordinary life: each flow that stays stands for those that go, and is counted so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detection.verdict import Kind
+from tests.support.datasets import toy_flood
+from training import boosting
+from training.boosting import BoostedRecipe, fit_boosted, weights_of
+from training.calibration import fit_platt
+from training.datasets import Dataset, Part, thinned
+from training.splits import split
+from training.thresholds import highest_share, threshold_at
+
+RECIPE = BoostedRecipe("ddos_lgbm", Kind.DDOS, fpr=0.1, features=("in_flows_10s", "packets", "in_peers_10s"))
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    parts = [toy_flood(name, seed, part=part) for seed, (name, part) in enumerate(zip("abc", Part, strict=True))]
+    return Dataset.concatenate([toy_flood("d", 9), *parts])
+
+
+@pytest.mark.parametrize("share", [0.5, 0.25, 0.01, 0.0001])
+def test_a_share_of_ordinary_life_stands_for_all_of_it_and_the_rest_stays(data: Dataset, share: float) -> None:
+    few = thinned(data, share)
+
+    benign = (data.truth == Kind.BENIGN) & (data.part == Part.TRAIN)
+    kept = (few.truth == Kind.BENIGN) & (few.part == Part.TRAIN)
+    for capture in np.unique(data.capture[benign]):
+        here, there = benign & (data.capture == capture), kept & (few.capture == capture)
+        assert there.sum() == max(1, round(share * here.sum()))
+        assert few.weight[there].sum() == pytest.approx(here.sum())
+    assert few.take(~kept).digest() == data.take(~benign).digest()
+
+
+def test_the_whole_is_the_whole_and_a_share_is_the_same_for_the_same_seed(data: Dataset) -> None:
+    assert thinned(data, 1.0) is data
+    assert thinned(data, 0.3).digest() == thinned(data, 0.3).digest()
+    assert thinned(data, 0.3).digest() != thinned(data, 0.3, seed=4).digest()
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.5, float("nan")])
+def test_what_is_no_share_is_refused(data: Dataset, share: float) -> None:
+    with pytest.raises(ValueError, match="above 0 and at most 1"):
+        thinned(data, share)
+
+
+scores = st.lists(st.floats(0.01, 0.99), min_size=20, max_size=60)
+
+
+@given(scores, st.data())
+def test_a_weight_counts_as_so_many_rows(values: list[float], draw: st.DataObject) -> None:
+    raw = np.array(values)
+    weight = np.array(draw.draw(st.lists(st.integers(1, 5), min_size=len(raw), max_size=len(raw))))
+    repeated = np.repeat(raw, weight)
+    counts = weight.astype(np.float32)
+
+    assert highest_share(0.1, raw, counts) == highest_share(0.1, repeated, np.ones(len(repeated), np.float32))
+    assert threshold_at(0.1, raw, counts) == threshold_at(0.1, repeated)
+
+
+@given(st.integers(0, 1000))
+def test_without_weights_the_threshold_is_what_it_always_was(seed: int) -> None:
+    benign = np.random.default_rng(seed).random(500)
+    ordered = np.sort(benign)[::-1]
+
+    assert threshold_at(0.01, benign) == np.nextafter(ordered[5], 1.0)
+
+
+def test_calibration_counts_a_weight_as_so_many_rows() -> None:
+    dice = np.random.default_rng(3)
+    raw, positive = dice.normal(size=400), dice.random(400) < 0.3
+    raw += positive
+    weight = np.where(positive, 1, 4)
+
+    once = fit_platt(raw, positive, weight.astype(np.float32))
+    repeated = fit_platt(np.repeat(raw, weight), np.repeat(positive, weight))
+
+    assert once.slope == pytest.approx(repeated.slope, rel=1e-3)
+    assert once.intercept == pytest.approx(repeated.intercept, rel=1e-3)
+
+
+def test_ordinary_life_counts_as_much_as_before_in_what_trees_are_fitted_to(data: Dataset) -> None:
+    few = thinned(data, 0.2)
+
+    before, after = weights_of(data, Kind.DDOS), weights_of(few, Kind.DDOS)
+
+    for capture in np.unique(data.capture):
+        share = [
+            weights[rows.capture == capture].sum() / weights.sum() for rows, weights in ((data, before), (few, after))
+        ]
+        assert share[0] == pytest.approx(share[1], rel=0.02)
+
+
+def test_a_model_of_a_quarter_finds_about_what_the_whole_one_does(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boosting, "TREES", (30,))
+    monkeypatch.setattr(boosting, "MOST_TREES", 30)
+    nothing = data.take(np.arange(0))
+    test = split(data).test
+    found = []
+    for rows in (data, thinned(data, 0.25)):
+        fitted = fit_boosted(RECIPE, split(rows), nothing)
+        raw = np.asarray(fitted.model.predict(test.features, raw_score=True))  # type: ignore[union-attr]  # a booster
+        flagged = fitted.calibration.probability(raw) >= fitted.threshold
+        found.append(flagged[test.truth == Kind.DDOS].mean())
+
+    assert abs(found[0] - found[1]) < 0.05
