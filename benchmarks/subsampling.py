@@ -1,8 +1,8 @@
 """What learning from a share of ordinary life costs in quality, and saves in time.
 
-The captures are loaded, measured and augmented once. Then, for each share, both boosted models are fitted, calibrated and
-given their thresholds as training does, on one core, and judged on the whole test part. Times are told as shares of the
-first line's, which is of the same run.
+The captures are loaded, measured and augmented once. Then, for each share, both boosted models are fitted, calibrated
+and given their thresholds as training does, on one core, and judged on the whole test part. Times are told as shares of
+the first line's, which is of the same run.
 
     python -m benchmarks.subsampling PATH… [--share 1 --share 0.1 …] [--seeds 1]
 """
@@ -43,11 +43,9 @@ def _line(data: Dataset, more: Dataset, share: float, seed: int, first: float | 
         cells += [f"{100 * (found.recall or 0.0):.2f} %", f"{100 * (found.fpr or 0.0):.3f} %", f"{found.pr_auc:.4f}"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     relative = 1.0 if first is None else took / first
-    click.echo(
-        f"| {share:g} | {seed} | {ordinary:,} | {len(parts.train):,} | 1 | {took / 60:.1f} | {relative:.2f} | {peak:.1f} | "
-        + " | ".join(cells)
-        + " |"
-    )
+    costs = [f"{share:g}", str(seed), f"{ordinary:,}", f"{len(parts.train):,}", "1"]
+    costs += [f"{took / 60:.1f}", f"{relative:.2f}", f"{peak:.1f}"]
+    click.echo(f"| {' | '.join(costs + cells)} |")
     return took
 
 

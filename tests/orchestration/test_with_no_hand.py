@@ -115,7 +115,8 @@ def _tick(defs: dg.Definitions, instance: dg.DagsterInstance, name: str) -> list
         ) as context:
             return list(repository.get_schedule_def(name).evaluate_tick(context).run_requests or [])
     sensor = repository.get_sensor_def(name)
-    with dg.build_sensor_context(instance=instance, definitions=defs, sensor_name=name) as context:
+    resources = {name: (defs.resources or {})[name] for name in ("store", "kafka", "thresholds")}
+    with dg.build_sensor_context(instance=instance, resources=resources, repository_def=repository) as context:
         return list(sensor.evaluate_tick(context).run_requests or [])
 
 
