@@ -48,6 +48,17 @@ def test_what_is_no_data_set_is_refused_by_its_path(tmp_path: Path) -> None:
         Dataset.read(path)
 
 
+def test_features_of_another_catalogue_are_refused_though_their_names_are_the_same(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data.parquet"
+    data.write(path)
+    monkeypatch.setattr("training.datasets.base.catalogue_digest", lambda: "f" * 64)
+
+    with pytest.raises(TrainingError, match=r"data\.parquet holds features of another catalogue .*materialize it again"):
+        Dataset.read(path)
+
+
 def test_the_digest_is_of_values_and_not_of_how_wide_a_text_may_be(data: Dataset) -> None:
     assert replace(data, attack=data.attack.astype("<U99")).digest() == data.digest()
 

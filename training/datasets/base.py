@@ -18,6 +18,7 @@ from flows.catalogue import INDEX, NAMES, catalogue_digest
 from flows.features import FeatureExtractor
 from flows.keying import HomeNetworks
 from training.datasets.parquet import read_columns, write_columns
+from training.errors import TrainingError
 
 NO_TRUTH = -1  # "background", "unknown": such a flow is a row of no model
 
@@ -174,15 +175,26 @@ class Dataset:
         return _digest(catalogue_digest(), self._rows(), self.origin)
 
     def write(self, path: Path) -> None:
-        """Write the rows as a Parquet file, a column for each feature and for the truth."""
+        """Write the rows as a Parquet file, a column for each feature and for the truth, and whose catalogue it is."""
         rows = self._rows()
         features = rows.pop("features")
-        write_columns(path, {name: features[:, INDEX[name]] for name in NAMES} | rows, asdict(self.origin))
+        about = {**asdict(self.origin), _CATALOGUE: catalogue_digest()}
+        write_columns(path, {name: features[:, INDEX[name]] for name in NAMES} | rows, about)
 
     @classmethod
     def read(cls, path: Path) -> Dataset:
-        """Read what :meth:`write` wrote. Raises as :func:`training.datasets.parquet.read_columns`."""
+        """Read what :meth:`write` wrote.
+
+        Raises TrainingError for features of another catalogue, which may mean something else by the same names, and
+        as :func:`training.datasets.parquet.read_columns`.
+        """
         columns, about = read_columns(path)
+        catalogue = about.pop(_CATALOGUE, "")
+        if catalogue != catalogue_digest():
+            raise TrainingError(
+                f"{path} holds features of another catalogue ({catalogue[:12] or 'unnamed'}) than is measured now "
+                f"({catalogue_digest()[:12]}); materialize it again"
+            )
         rows = {name: columns[name] for name in (*_TRUTH_COLUMNS, "weight")}
         features = np.empty((len(rows["truth"]), len(NAMES)), dtype=np.float32)
         for name in NAMES:
@@ -196,6 +208,7 @@ class Dataset:
 _TRUTH_COLUMNS: Final = ("truth", "attack", "capture", "part")
 _ROW_COLUMNS: Final = ("features", *_TRUTH_COLUMNS, "weight")
 _HALVES: Final = ("high", "low")  # of an address
+_CATALOGUE: Final = "catalogue"
 
 
 def measured(flows: LabelledFlows) -> Dataset:
