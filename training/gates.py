@@ -20,6 +20,9 @@ from training.export import TOLERANCE, Rows, fitted_scores
 from training.fitted import Fitted
 
 LARGEST_ARTIFACT: Final = 8 << 20  # bytes: serving keeps two of each model while it swaps them
+MOST_TREES: Final = 512
+MOST_NODES: Final = 40_000  # of 16 bytes: what a core's second-level cache holds
+DEEPEST_PATH: Final = 32
 # The forest that serving's throughput was planned for.
 REFERENCE_TREES: Final = 300
 REFERENCE_DEPTH: Final = 6
@@ -142,21 +145,33 @@ def budget(artifact: Artifact, rows: Rows) -> GateResult:
     That forest is made up for the occasion, and both are timed in turn on the same rows, float32[n, 120]: the fastest
     of some passes each, so that other work on the machine counts for little.
     """
-    size = len(artifact_to_bytes(artifact))
+    size, forest = len(artifact_to_bytes(artifact)), artifact.forest
+    trees, nodes, deepest = len(forest.roots), len(forest.value), deepest_path(forest)
+    small = size <= LARGEST_ARTIFACT and trees <= MOST_TREES and nodes <= MOST_NODES and deepest <= DEEPEST_PATH
     rows = rows[:TIMED_ROWS]
     fastest = {"this": np.inf, "reference": np.inf}
     reference = reference_forest()
     for _ in range(PASSES):
-        for name, forest in (("this", artifact.forest), ("reference", reference)):
+        for name, timed in (("this", forest), ("reference", reference)):
             began = time.perf_counter()
-            raw_scores(forest, rows)
+            raw_scores(timed, rows)
             fastest[name] = min(fastest[name], time.perf_counter() - began)
     ratio = fastest["this"] / fastest["reference"]
     return GateResult(
-        size <= LARGEST_ARTIFACT and ratio <= SLOWEST,
-        f"{size} bytes (at most {LARGEST_ARTIFACT}); {ratio:.2f} times the scoring time of a forest of "
+        small and ratio <= SLOWEST,
+        f"{size} bytes (at most {LARGEST_ARTIFACT}), {trees} trees ({MOST_TREES}), {nodes} nodes ({MOST_NODES}), "
+        f"{deepest} steps deep ({DEEPEST_PATH}); {ratio:.2f} times the scoring time of a forest of "
         f"{REFERENCE_TREES} trees of {2**REFERENCE_DEPTH} leaves (at most {SLOWEST:g})",
     )
+
+
+def deepest_path(forest: Forest) -> int:
+    """The most steps that any row can take through a tree."""
+    steps, level = 0, forest.roots
+    while len(level := level[forest.left[level] != -1]):
+        level = np.concatenate([forest.left[level], forest.right[level]])
+        steps += 1
+    return steps
 
 
 def reference_forest(trees: int = REFERENCE_TREES) -> Forest:
