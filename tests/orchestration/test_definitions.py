@@ -25,7 +25,8 @@ REPORT = {"evaluation_report"}
 REFRESH = {"refreshed_manifest"}
 DAYS = {*(f"recorded_{what}" for what in ("flows", "verdicts", "alerts", "feedback")), "daily_flows", "daily_features"}
 CHECKS = {
-    *(f"training_features/{check}" for check in ("flows_in_schema", "every_kind_in_every_part", "no_leak")),
+    *(f"training_features/{check}" for check in ("flows_in_schema", "features_in_schema", "no_leak")),
+    *(f"training_features/{check}" for check in ("mix_of_labels", "every_kind_in_every_part")),
     *(f"training_features/{check}" for check in ("days_as_recorded", "days_are_recent")),
     "daily_flows/in_schema",
     *(f"{model}/{check}" for model in MODELS for check in ("integrity", "parity", "budget")),

@@ -10,7 +10,7 @@ from flows.features import FeatureExtractor
 from orchestration.checking import judged
 from orchestration.daily import day_and_source_of, measured_after, stored_day
 from orchestration.resources import AssetStore
-from training.data_gates import freshness, schema
+from training.data_gates import freshness, label_mix, measured_schema, schema
 from training.datasets import Dataset, LabelledFlows
 from training.gates import GateResult
 from training.leak import find_leaks
@@ -59,6 +59,18 @@ def days_are_recent(training_flows: LabelledFlows, training_features: Dataset) -
     names = training_features.origin.names[len(training_flows.origin.names) :]
     result = freshness([day_and_source_of(name)[0] for name in names], datetime.now(UTC).date())
     return judged(training_features, result)
+
+
+@dg.asset_check(asset="training_features", blocking=True)
+def features_in_schema(training_features: Dataset) -> dg.AssetCheckResult:
+    """Features are the catalogue's, none is infinite, and every flow has its truth, part and capture."""
+    return judged(training_features, measured_schema(training_features))
+
+
+@dg.asset_check(asset="training_features", blocking=True)
+def mix_of_labels(training_features: Dataset) -> dg.AssetCheckResult:
+    """No kind of flow is nearly all there is, and none is shown by a single capture alone."""
+    return judged(training_features, label_mix(training_features))
 
 
 @dg.asset_check(asset="training_features", blocking=True)
