@@ -84,7 +84,7 @@ def test_training_again_tells_its_progress_and_gives_the_same_models(trained: Wo
         assert (first.fingerprint, first.metrics) == (second.fingerprint, second.metrics)
         assert (outcome[f"{name}_fingerprint"], outcome["run_id"]) == (second.fingerprint, second.run_id)
     assert "release …" in lines
-    assert sum(": passed: " in line for line in lines) == 21
+    assert sum(": passed: " in line for line in lines) == 23
     assert not any("FAILED" in line for line in lines)
 
 

@@ -77,7 +77,7 @@ PROPER: list[Action] = [good_model, check_model, try_it, check_trial, compare, c
 
 
 @pytest.mark.long
-@settings(deadline=None, max_examples=12, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=6, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=st.lists(st.sampled_from(ACTIONS), min_size=3, max_size=9))
 @example(story=PROPER)
 @example(story=[bad_model, *PROPER[1:]])

@@ -44,5 +44,5 @@ def test_every_gate_is_shown_as_blocking(url: str) -> None:
         "{ assetNodes { assetKey { path } assetChecksOrError { ... on AssetChecks { checks { name blocking } } } } }",
     )
     checks = [check for node in data["assetNodes"] for check in node["assetChecksOrError"]["checks"]]
-    assert len(checks) == 22
+    assert len(checks) == 24
     assert all(check["blocking"] for check in checks)

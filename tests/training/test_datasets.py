@@ -55,7 +55,7 @@ def test_features_of_another_catalogue_are_refused_though_their_names_are_the_sa
     data.write(path)
     monkeypatch.setattr("training.datasets.base.catalogue_digest", lambda: "f" * 64)
 
-    with pytest.raises(TrainingError, match=r"data\.parquet holds features of another catalogue .*materialize it again"):
+    with pytest.raises(TrainingError, match=r"data\.parquet holds features of another catalogue .*it again"):
         Dataset.read(path)
 
 

@@ -97,7 +97,7 @@ def test_a_forest_of_many_times_the_reference_s_work_is_slower_than_it() -> None
     assert float(result.detail.split("; ")[1].split(" times")[0]) > gates.SLOWEST
 
 
-def fitted(seed: int, **changes: object) -> Fitted:
+def fitted(seed: int) -> Fitted:
     """A little booster on awkward rows."""
     dice = np.random.default_rng(seed)
     rows = random_rows(seed, 200)
