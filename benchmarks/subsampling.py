@@ -2,7 +2,7 @@
 
 The captures are loaded, measured and augmented once. Then, for each share, both boosted models are fitted, calibrated
 and given their thresholds as training does, on one core, and judged on the whole test part. Times are told as shares of
-the first line's, which is of the same run.
+the first line's, which is of the same run; they are of the core, so that other work beside does not count.
 
     python -m benchmarks.subsampling PATH… [--share 1 --share 0.1 …] [--seeds 1]
 """
@@ -32,9 +32,9 @@ def _line(data: Dataset, more: Dataset, share: float, seed: int, first: float | 
     rows = thinned(data, share, seed)
     parts = split(rows)
     ordinary = int(((rows.truth == Kind.BENIGN) & (rows.part == Part.TRAIN)).sum())
-    began = time.perf_counter()
+    began = time.process_time()
     models = {recipe: make_boosted(recipe, parts, more) for recipe in SUPERVISED}
-    took = time.perf_counter() - began
+    took = time.process_time() - began
     cells = []
     for recipe, artifact in models.items():
         test = parts.test.of(Kind.BENIGN, recipe.threat)
@@ -59,7 +59,17 @@ def main(paths: tuple[str, ...], shares: tuple[float, ...], seeds: int) -> None:
     data, more = measured(flows), augmented(flows)
     click.echo(f"{len(data):,} flows of captures, {len(more):,} augmented", err=True)
     names = [f"{recipe.name} {figure}" for recipe in SUPERVISED for figure in ("recall", "fpr", "PR area")]
-    header = ["share", "sample", "benign rows", "rows", "cores", "minutes", "of the first", "peak GiB", *names]
+    header = [
+        "share",
+        "sample",
+        "benign rows",
+        "rows",
+        "cores",
+        "minutes of a core",
+        "of the first",
+        "peak GiB",
+        *names,
+    ]
     click.echo(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
     first = None
     for share in shares:
