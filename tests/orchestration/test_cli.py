@@ -13,6 +13,8 @@ from tests.support.command import tidegate_command
     ("arguments", "said"),
     [
         (("--data", "{here}", "--seed", "1"), "give one of them"),
+        (("--benign-share", "0"), "0 is not in the range"),
+        (("--benign-share", "1.5"), "1.5 is not in the range"),
         (("--leave-out", "x"), "give --data, too"),
         (("--home", "10.0.0.0/8"), "give one of them, too"),
         (("--site", "{here}/nothing.log"), "there is no file"),
