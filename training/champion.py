@@ -39,6 +39,7 @@ class Allowance:
 
 ALLOWED: Final[Mapping[str, Allowance]] = {
     "recall": Allowance(1, 0.005, 0.03),
+    "mean recall of attacks": Allowance(1, 0.01, 0.05),
     "false-positive rate": Allowance(-1, 0.0005, 0.002),
     "ROC area": Allowance(1, 0.005, 0.03),
 }
@@ -63,13 +64,21 @@ class Difference:
 
 
 def differences(
-    candidate: Rows, champion: Rows, positive: Bools, capture: npt.NDArray[np.integer], *, ranks: bool = False
+    candidate: Rows,
+    champion: Rows,
+    positive: Bools,
+    capture: npt.NDArray[np.integer],
+    *,
+    attack: npt.NDArray[np.integer] | None = None,
+    ranks: bool = False,
 ) -> dict[str, Difference]:
     """Compare two scorers on the same ``n`` rows, in arrival order.
 
     Args:
         positive: bool[n], which rows are there to be found.
         capture: int[n], which capture each row is from.
+        attack: of the positives, in their order, which attack each is of; compare the mean over attacks of the recall,
+            too, so that the loss of a short attack does not drown in a long flood.
         ranks: compare the areas under the ROC curve, too.
 
     Returns:
@@ -78,13 +87,17 @@ def differences(
     """
     stretch, draws = resamples(capture, positive)
 
-    def rate(trials: Bools) -> Callable[[Rows], tuple[float, Floats]]:
-        every = draws @ np.bincount(stretch[trials], minlength=draws.shape[1])
+    def rate(trials: Bools, weight: Floats | None = None) -> Callable[[Rows], tuple[float, Floats]]:
+        counts = np.ones(len(trials)) if weight is None else weight
+
+        def drawn(events: Bools) -> Floats:
+            return np.asarray(draws @ np.bincount(stretch[events], counts[events], draws.shape[1]))
+
+        total, every = counts[trials].sum(), drawn(trials)
 
         def of(rows: Rows) -> tuple[float, Floats]:
             events = rows.flagged & trials
-            drawn = draws @ np.bincount(stretch[events], minlength=draws.shape[1])
-            return float(events.sum() / trials.sum()), np.asarray(drawn / every)
+            return float(counts[events].sum() / total), drawn(events) / every
 
         return of
 
@@ -96,9 +109,13 @@ def differences(
     figures: dict[str, Callable[[Rows], tuple[float, Floats]]] = {}
     if positive.any():
         figures["recall"] = rate(positive)
+        if attack is not None:
+            weight = np.zeros(len(positive))
+            weight[positive] = 1.0 / np.bincount(attack)[attack]
+            figures["mean recall of attacks"] = rate(positive, weight)
     if not positive.all():
         figures["false-positive rate"] = rate(~positive)
-    if ranks and len(figures) == 2:
+    if ranks and 0 < positive.sum() < len(positive):
         figures["ROC area"] = area
     found = {}
     for name, figure in figures.items():

@@ -14,6 +14,7 @@ from model_registry.artifact import Artifact
 from model_registry.registry import Loaded
 from model_registry.scoring import probabilities
 from training import anomaly
+from training.boosting import attacks_of
 from training.champion import Bools, Difference, Floats, Rows, differences
 from training.datasets import Dataset, Part
 from training.evaluation import LEARNED, Outcomes, outcomes_of
@@ -71,7 +72,13 @@ def side_by_side(
         found[anomaly.NAME] = _anomalies(candidate.models[anomaly.NAME], champion.models[anomaly.NAME], rows, site)
     which = np.isin(rows.truth, [Kind.BENIGN, *LEARNED])
     positive = rows.truth[which] != Kind.BENIGN
-    found[VERDICT] = differences(_verdicts(ours, which), _verdicts(theirs, which), positive, rows.capture[which])
+    found[VERDICT] = differences(
+        _verdicts(ours, which),
+        _verdicts(theirs, which),
+        positive,
+        rows.capture[which],
+        attack=attacks_of(rows.of(*LEARNED)),
+    )
     return found
 
 
