@@ -62,7 +62,7 @@ def open_plot(page: Page, url: str, asset: str, title: str) -> None:
     page.locator(f'img[alt="{title}"]').wait_for()
 
 
-def open_graph(page: Page, url: str) -> None:
-    """Open the graph of one group's assets, with what is above and below them."""
-    page.goto(f"{url}/locations/{LOCATION}/asset-groups/models/lineage")
-    page.get_by_text("champion_comparison").first.wait_for()
+def open_lineage(page: Page, url: str, asset: str) -> None:
+    """Open the graph of all that an asset is made of."""
+    page.goto(f"{url}/assets/{asset}?view=lineage&lineageScope=upstream&lineageDepth=4")
+    page.locator("svg foreignObject").first.wait_for()

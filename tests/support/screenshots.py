@@ -22,7 +22,7 @@ def main(folder: Path) -> None:
         journeys.make_a_registry(page, url)
         journeys.materialize_all(page, url)
         journeys.expect_end(page, "Success")
-        journeys.open_graph(page, url)
+        journeys.open_lineage(page, url, "ddos_lgbm")
         page.wait_for_timeout(3000)  # for the graph to come to rest
         page.screenshot(path=folder / "dagster-graph.png")
         journeys.open_plot(page, url, "trial", "ddos: ROC, precision and recall")
