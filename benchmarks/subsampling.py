@@ -33,10 +33,10 @@ def _line(data: Dataset, more: Dataset, share: float, seed: int, first: float | 
     parts = split(rows)
     ordinary = int(((rows.truth == Kind.BENIGN) & (rows.part == Part.TRAIN)).sum())
     began = time.process_time()
-    models = {recipe: make_boosted(recipe, parts, more) for recipe in SUPERVISED}
+    models = [(recipe, make_boosted(recipe, parts, more)) for recipe in SUPERVISED]
     took = time.process_time() - began
     cells = []
-    for recipe, artifact in models.items():
+    for recipe, artifact in models:
         test = parts.test.of(Kind.BENIGN, recipe.threat)
         score = probabilities(artifact, test.features)
         found = measure(score, score >= artifact.threshold, test.truth == recipe.threat, artifact.threshold)
