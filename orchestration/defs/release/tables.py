@@ -17,7 +17,7 @@ def version_metadata(
     """A signed version: what it is, how it compares with the champion before it, and its gates."""
     names = {**model.metrics, **({} if before is None else before.metrics)}
     figures = [
-        (name, model.metrics.get(name, ""), "" if before is None else before.metrics.get(name, ""))
+        (name, _short(model.metrics.get(name)), _short(None if before is None else before.metrics.get(name)))
         for name in names
         if not name.endswith(("_low95", "_high95"))
     ]
@@ -34,6 +34,10 @@ def version_metadata(
         "gates": table(("gate", "result", "measured"), gates),
         "card": dg.MetadataValue.md(card),
     }
+
+
+def _short(decimal: str | None) -> str:
+    return "" if decimal is None else f"{float(decimal):.5f}"
 
 
 def slots_table(before: Content, after: Content) -> dg.MarkdownMetadataValue:
