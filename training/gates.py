@@ -28,7 +28,7 @@ REFERENCE_TREES: Final = 300
 REFERENCE_DEPTH: Final = 6
 SLOWEST: Final = 1.0  # of its scoring time
 TIMED_ROWS: Final = 1000
-PASSES: Final = 7
+PASSES: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,27 +142,28 @@ def parity(fitted: Fitted, artifact: Artifact, rows: Rows) -> GateResult:
 def budget(artifact: Artifact, rows: Rows) -> GateResult:
     """The artifact is small enough to be served, and no slower than the largest forest that serving is built for.
 
-    That forest is made up for the occasion, and both are timed in turn on the same rows, float32[n, 120]: the fastest
-    of some passes each, so that other work on the machine counts for little.
+    That forest is made up for the occasion, and both are timed in turn on the same rows, float32[n, 120]. What is
+    measured is the thread's own time on a processor, and the median of the passes' ratios counts: by the clock, and by
+    the fastest passes, a forest of 0.7 times this work came out at 0.1 to 4 beside other work.
     """
     size, forest = len(artifact_to_bytes(artifact)), artifact.forest
     trees, nodes, deepest = len(forest.roots), len(forest.value), deepest_path(forest)
     small = size <= LARGEST_ARTIFACT and trees <= MOST_TREES and nodes <= MOST_NODES and deepest <= DEEPEST_PATH
     rows = rows[:TIMED_ROWS]
-    fastest = {"this": np.inf, "reference": np.inf}
     reference = reference_forest()
-    for _ in range(PASSES):
-        for name, timed in (("this", forest), ("reference", reference)):
-            began = time.perf_counter()
-            raw_scores(timed, rows)
-            fastest[name] = min(fastest[name], time.perf_counter() - began)
-    ratio = fastest["this"] / fastest["reference"]
+    ratio = float(np.median([_time_of(forest, rows) / _time_of(reference, rows) for _ in range(PASSES)]))
     return GateResult(
         small and ratio <= SLOWEST,
         f"{size} bytes (at most {LARGEST_ARTIFACT}), {trees} trees ({MOST_TREES}), {nodes} nodes ({MOST_NODES}), "
         f"{deepest} steps deep ({DEEPEST_PATH}); {ratio:.2f} times the scoring time of a forest of "
         f"{REFERENCE_TREES} trees of {2**REFERENCE_DEPTH} leaves (at most {SLOWEST:g})",
     )
+
+
+def _time_of(forest: Forest, rows: Rows) -> float:
+    began = time.thread_time()
+    raw_scores(forest, rows)
+    return time.thread_time() - began
 
 
 def deepest_path(forest: Forest) -> int:
