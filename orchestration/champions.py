@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from model_registry.content import Content
 from model_registry.registry import Loaded
 from model_registry.shapes import parse_time
 from orchestration.resources import ModelRegistry
 
+SHARED: Final = ("rules", "math", "ensemble")  # what decides beside the champions
+
 
 def champions_of(content: Content) -> dict[str, str]:
-    """The fingerprint of each model's champion, by the model's name."""
+    """The fingerprint of each model's champion, and the SHA-256 of what decides beside them; empty without any."""
     found = {name: content.champion(name) for name in content.models}
-    return {name: version.fingerprint for name, version in found.items() if version is not None}
+    champions = {name: version.fingerprint for name, version in found.items() if version is not None}
+    beside = {name: str(getattr(content, name)).removeprefix("blobs/") for name in SHARED} if champions else {}
+    return champions | beside
 
 
 def in_force(registry: ModelRegistry) -> Loaded | None:

@@ -16,7 +16,8 @@ class Comparison:
 
     Attributes:
         judged: the digests of the candidate's parts and of the flows, by asset.
-        champions: the fingerprints of the champions in the registry by model, compared with or not.
+        champions: what decides now, compared with or not: fingerprints of the champions in the registry by model, and
+            of the rules, baselines and ensemble beside them.
         version: of the manifest that has them; 0 before the first.
         found: by scorer and figure; empty where nothing can be compared.
         why: what kept it from being compared; "" if nothing did.

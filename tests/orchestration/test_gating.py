@@ -17,6 +17,7 @@ from model_registry.artifact import artifact_from_bytes, artifact_to_bytes
 from model_registry.errors import GateError
 from model_registry.shapes import decimal_text
 from model_registry.writing.creation import create_registry
+from orchestration.comparison import comparison_from_json, comparison_to_json
 from orchestration.defs.models import checks as model_checks
 from orchestration.exclusive import LOCK
 from orchestration.headless import run_training
@@ -102,6 +103,13 @@ def test_signing_again_what_passed_is_allowed(trained: Workshop, workshop: Works
         assert one.gates.keys() == other.gates.keys()
         judged = {gate for gate in one.gates if not gate.startswith("champion_comparison/")}
         assert {gate: one.gates[gate] for gate in judged} == {gate: other.gates[gate] for gate in judged}
+
+
+def test_a_comparison_counts_once_because_it_was_with_the_champions_before(workshop: Workshop) -> None:
+    refused(workshop, "the champions have changed since the new models were compared with them")
+    # Looking at it again does not make it another comparison.
+    workshop.run(checks=checks_of("champion_comparison"))
+    refused(workshop, "the champions have changed since the new models were compared with them")
 
 
 def test_a_model_made_anew_is_not_signed_on_the_old_ones_results(
@@ -250,6 +258,10 @@ def better_figures(path: Path) -> None:
     path.write_bytes(trial_to_json(replace(trial, evaluation=replace(trial.evaluation, models=figures))))
 
 
+def unlike_any_champion(path: Path) -> None:
+    path.write_bytes(comparison_to_json(replace(comparison_from_json(path.read_bytes()), why="nothing is like these")))
+
+
 def other_features(path: Path) -> None:
     features = Dataset.read(path)
     features.features[0, 0] += 1
@@ -262,6 +274,7 @@ def other_features(path: Path) -> None:
         ("ddos_lgbm.safetensors", lower_threshold, "the trial judged another ddos_lgbm"),
         ("ensemble.json", surer, "the trial judged another ensemble"),
         ("trial.json", better_figures, "looked at another trial"),
+        ("champion_comparison.json", unlike_any_champion, "looked at another champion_comparison"),
         ("training_features.parquet", other_features, "the trial judged another training_features"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from flows.simulator import Beacon, Capture, HttpFlood, PortScan, Scenario, SynFlood, UdpAmplification
+from model_registry.content import Slot
 from model_registry.registry import Registry
 from model_registry.writing.creation import create_registry
 from orchestration.definitions import definitions
@@ -92,14 +93,20 @@ class Workshop:
             registry=self.registry.path, keys=self.keys, store=self.store, home=self.home, flows={"seed": seed}, say=say
         )
 
-    def run(self, *assets: str, checks: Collection[dg.AssetCheckKey] = (), seed: int = 1) -> None:
+    def run(
+        self,
+        *assets: str,
+        checks: Collection[dg.AssetCheckKey] = (),
+        seed: int = 1,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
         """Run these assets and these checks alone, as the web interface would; raises what a step raises."""
         job = self._job().get_subset(
             asset_selection={dg.AssetKey(asset) for asset in assets}, asset_check_selection=set(checks)
         )
-        config = {"ops": {"training_flows": {"config": {"seed": seed}}}} if "training_flows" in assets else {}
+        drawn = {"training_flows": {"config": {"seed": seed}}} if "training_flows" in assets else {}
         with self.instance() as instance:
-            job.execute_in_process(instance=instance, run_config={**config, **QUIET})
+            job.execute_in_process(instance=instance, run_config={"ops": {**drawn, **(config or {})}, **QUIET})
 
     def check(self, asset: str) -> bool:
         """Run the checks of a stored asset alone, and tell whether all passed; one that crashes counts as failed."""
@@ -111,9 +118,9 @@ class Workshop:
         """Compare the stored models with the champions, and check the outcome."""
         self.run("champion_comparison", checks=checks_of("champion_comparison"))
 
-    def sign(self) -> None:
+    def sign(self, slot: Slot = "champion") -> None:
         """Run the step that signs alone."""
-        self.run(*RELEASED)
+        self.run(*RELEASED, config={"release": {"config": {"slot": slot.upper()}}})
 
     def _job(self) -> dg.JobDefinition:
         return definitions(str(self.registry.path), str(self.keys), str(self.store)).resolve_job_def("train")

@@ -140,7 +140,9 @@ def release(
         contents[0] = content
         for name, model in versions.items():
             content = content.with_model(name, model, config.slot.value)
-        contents[1] = content.with_blobs(**blobs)
+        # What waits or watches must not change how the present champions are weighed: nobody tried those together.
+        decides = config.slot is Destination.CHAMPION or not champion_comparison.champions
+        contents[1] = content.with_blobs(**blobs) if decides else content
         return contents[1]
 
     with trying_again(context):
