@@ -12,7 +12,13 @@ import pytest
 
 from detection.verdict import Kind
 from model_registry.artifact import Artifact, artifact_from_bytes
-from orchestration.defs.data.checks import every_kind_in_every_part, flows_in_schema, no_leak
+from orchestration.defs.data.checks import (
+    every_kind_in_every_part,
+    features_in_schema,
+    flows_in_schema,
+    mix_of_labels,
+    no_leak,
+)
 from orchestration.defs.models.checks import (
     budget_check,
     finds_every_attack,
@@ -252,6 +258,46 @@ def test_captures_that_are_mixed_are_refused(flows: LabelledFlows, features: Dat
 
     assert not passed
     assert "captures are mixed" in detail
+
+
+def test_flows_between_no_addresses_are_refused(flows: LabelledFlows, features: Dataset) -> None:
+    nobody = np.zeros_like(flows.batch.src_addr)
+    bad = replace(flows, batch=replace(flows.batch, src_addr=nobody, dst_addr=nobody))
+
+    passed, detail = outcome(flows_in_schema, bad, features, about=features)
+
+    assert not passed
+    assert detail == f"{len(flows)} flows are between no addresses"
+
+
+def test_measured_features_are_in_schema(features: Dataset) -> None:
+    passed, detail = outcome(features_in_schema, features, about=features)
+
+    assert passed, detail
+
+
+def test_one_infinite_feature_beyond_the_leak_test_s_sample_is_refused(features: Dataset) -> None:
+    features.features[-1, 3] = np.inf
+
+    passed, detail = outcome(features_in_schema, features, about=features)
+
+    assert not passed
+    assert detail.startswith("1 features are infinite somewhere")
+
+
+def test_kinds_that_every_capture_shows_are_a_good_mix(features: Dataset) -> None:
+    passed, detail = outcome(mix_of_labels, features, about=features)
+
+    assert passed, detail
+
+
+def test_malware_that_one_capture_alone_shows_is_refused(features: Dataset) -> None:
+    features.truth[(features.capture != 1) & (features.truth == Kind.MALWARE)] = NO_TRUTH
+
+    passed, detail = outcome(mix_of_labels, features, about=features)
+
+    assert not passed
+    assert detail.startswith(f"all that is malware comes from {features.origin.names[1]} and its relatives")
 
 
 def worse(trial: Trial, name: str | None, **figures: Any) -> Trial:
