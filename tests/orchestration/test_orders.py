@@ -77,12 +77,10 @@ PROPER: list[Action] = [good_model, check_model, try_it, check_trial, compare, c
 
 
 @pytest.mark.long
-@settings(deadline=None, max_examples=6, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=4, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=st.lists(st.sampled_from(ACTIONS), min_size=3, max_size=9))
 @example(story=PROPER)
-@example(story=[bad_model, *PROPER[1:]])
 @example(story=[*PROPER[:2], bad_model, *PROPER[2:]])
-@example(story=[*PROPER[:4], bad_model, *PROPER[4:]])
 @example(story=[*PROPER[:6], bad_model, sign, check_model, sign, compare, check_comparison, sign])
 def test_whatever_is_run_in_whatever_order_only_what_passed_is_registered(
     trained: Workshop, story: list[Action], monkeypatch: pytest.MonkeyPatch
