@@ -168,7 +168,7 @@ own_venv() {
 
 # Debian's, with a font: Playwright's own download of a browser is another, and not locked.
 browser() {
-    if [ -x /usr/bin/chromium ]; then
+    if command -v chromium >/dev/null; then
         say "the browser is here"
         return
     fi

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import Page, sync_playwright
 
 from tests.support.real import missing
 
-CHROMIUM: Final = Path("/usr/bin/chromium")
 WIDTH: Final = 1500
 HEIGHT: Final = 1000
 PATIENCE_MS: Final = 90_000  # pages come in a second on an idle machine
@@ -25,10 +24,11 @@ _ARGUMENTS: Final = [
 @contextmanager
 def browser_page() -> Iterator[Page]:
     """A fresh page of a fresh browser."""
-    if not CHROMIUM.exists():
-        missing(f"no browser at {CHROMIUM}")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        missing("no chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.set_default_timeout(PATIENCE_MS)
         try:
