@@ -34,7 +34,9 @@ def test_the_job_the_schedule_and_every_asset_are_shown(url: str) -> None:
     )
     (repository,) = data["repositoriesOrError"]["nodes"]
     assert "train" in {job["name"] for job in repository["jobs"]}
-    assert {schedule["name"] for schedule in repository["schedules"]} == {"nightly_retraining", "daily_refresh"}
+    assert {schedule["name"] for schedule in repository["schedules"]} == {
+        *("nightly_retraining", "daily_refresh", "weekly_evaluation", "daily_recording")
+    }
     assert {node["assetKey"]["path"][-1] for node in repository["assetNodes"]} == ASSETS
 
 
