@@ -177,19 +177,24 @@ def under_attack(recipe: BoostedRecipe, rows: Dataset) -> Bools:
 
     They are no measure of how often a host in peace is accused, so they set no threshold, unless there are no others.
     An attack lasts from its first flow to its last and, as windows remember it, for a twentieth of its capture more.
+    Where ordinary life was thinned, a flow counts for those that it stands for.
     """
     positive = rows.truth == recipe.threat
     during = np.zeros(len(rows), dtype=np.bool_)
     for capture in np.unique(rows.capture[positive]):
         here = np.flatnonzero(rows.capture == capture)
+        counts = rows.weight[here].astype(np.float64)
+        gone_by = np.cumsum(counts) - counts  # flows before each
         for attack in np.unique(rows.attack[here][positive[here]]):
             places = np.flatnonzero(positive[here] & (rows.attack[here] == attack))
-            during[here[places[0] : places[-1] + len(here) // 20]] = True
+            end = np.searchsorted(gone_by, gone_by[places[-1]] + counts.sum() // 20)
+            during[here[places[0] : end]] = True
     shows = np.zeros(len(rows), dtype=np.bool_)
     for name, least in recipe.while_under.items():
         shows |= rows.column(name) >= least
     attacked = shows & during & ~positive
-    return np.asarray(attacked & ((~positive & ~attacked).sum() * recipe.fpr >= 1.0))
+    at_peace = rows.weight[~positive & ~attacked].sum(dtype=np.float64)
+    return np.asarray(attacked & (at_peace * recipe.fpr >= 1.0))
 
 
 def score_left_out(recipe: BoostedRecipe, folds: list[Fold]) -> LeftOut:
@@ -256,10 +261,11 @@ def _parameters(recipe: BoostedRecipe) -> dict[str, Any]:
 
 
 def weights_of(data: Dataset, threat: Kind) -> Floats:
-    """Weights of rows, float64[n], of mean 1, half of it in each class: no long capture drowns the short ones.
+    """Weights of rows, float64[n], half of all in each class: no long capture drowns the short ones.
 
     The flows of one attack, or the ordinary life, of one capture count together as the square root of their number,
-    those that were left out counted as well.
+    those that were left out counted as well. All weigh as much as there are flows, with those left out: what holds a
+    forest back (``lambda_l2``, ``min_sum_hessian_in_leaf``) is in that unit, and holds a thinned one back no more.
     """
     positive = data.truth == threat
     group = data.capture.astype(np.int64)
@@ -267,7 +273,8 @@ def weights_of(data: Dataset, threat: Kind) -> Floats:
     group[attack] = len(group) + attacks_of(data.take(attack))
     _, which = np.unique(group, return_inverse=True)
     weights = data.weight / np.sqrt(np.bincount(which, weights=data.weight)[which])
+    every = data.weight.sum(dtype=np.float64)
     for side in (positive, ~positive):
         if side.any():
-            weights[side] *= len(weights) / 2.0 / weights[side].sum()
+            weights[side] *= every / 2.0 / weights[side].sum()
     return np.asarray(weights, dtype=np.float64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from detection.verdict import Kind
 from tests.support.datasets import toy_flood
 from training import boosting
-from training.boosting import BoostedRecipe, fit_boosted, weights_of
+from training.boosting import BoostedRecipe, fit_boosted, under_attack, weights_of
 from training.calibration import fit_platt
 from training.datasets import Dataset, Part, thinned
 from training.splits import split
@@ -95,6 +97,35 @@ def test_ordinary_life_counts_as_much_as_before_in_what_trees_are_fitted_to(data
             weights[rows.capture == capture].sum() / weights.sum() for rows, weights in ((data, before), (few, after))
         ]
         assert share[0] == pytest.approx(share[1], rel=0.02)
+
+
+def weighed(data: Dataset, seed: int) -> tuple[Dataset, Dataset, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Benign flows that stand for one to four, the same flows so many times, and how many each."""
+    count = np.random.default_rng(seed).integers(1, 5, len(data))
+    count[data.truth != Kind.BENIGN] = 1
+    return replace(data, weight=count.astype(np.float32)), data.take(np.repeat(np.arange(len(data)), count)), count
+
+
+@given(st.integers(0, 1000))
+def test_trees_see_a_weight_as_so_many_rows_and_are_held_back_no_more(seed: int) -> None:
+    once, repeated, count = weighed(toy_flood("d", 9), seed)
+
+    weights = weights_of(once, Kind.DDOS)
+
+    np.testing.assert_allclose(np.repeat(weights / count, count), weights_of(repeated, Kind.DDOS), rtol=1e-6)
+    assert weights.sum() == pytest.approx(len(repeated))
+
+
+@given(st.integers(0, 1000), st.sampled_from([0.1, 0.01, 0.001]))
+def test_what_comes_after_an_attack_is_told_by_weight(seed: int, fpr: float) -> None:
+    recipe = replace(RECIPE, fpr=fpr, while_under={"packets": 0.0})
+    once, repeated, count = weighed(toy_flood("d", 9), seed)
+
+    after, whole = under_attack(recipe, once), under_attack(recipe, repeated)
+
+    # The flow in which the time after the attack ends is one of several: it counts as its first.
+    first = np.cumsum(count) - count
+    assert after.tolist() == whole[first].tolist()
 
 
 def test_a_model_of_a_quarter_finds_about_what_the_whole_one_does(
