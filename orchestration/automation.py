@@ -31,3 +31,4 @@ class Thresholds(dg.ConfigurableResource):  # type: ignore[type-arg]  # the base
 
     labels: int = Field(default=200, ge=1, description="Verdicts and alerts with a new label.")
     precision: float = Field(default=0.8, gt=0.0, lt=1.0, description="The least share of alarms that are right.")
+    fewest: int = Field(default=20, ge=1, description="Labels of alarms of a kind, before their precision counts.")

@@ -120,7 +120,13 @@ def latest_days(store: AssetStore, count: int) -> list[Dataset]:
     """The measured days, of all sources, of the latest ``count`` days of which anything is labelled, oldest first."""
     if not count:
         return []
-    paths = sorted((store.path / "daily_features").glob("*/*.parquet"))
-    labelled = [(path, data) for path in paths if (data := Dataset.read(path)).truth.max(initial=NO_TRUTH) > NO_TRUTH]
-    newest = sorted({path.parent.name for path, _ in labelled})[-count:]
-    return [data for path, data in labelled if path.parent.name in newest]
+    found: list[Dataset] = []
+    named: set[str] = set()
+    for path in sorted((store.path / "daily_features").glob("*/*.parquet"), reverse=True):
+        if len(named) == count and path.parent.name not in named:
+            break  # what is older is not even read: there may be years of it
+        data = Dataset.read(path)
+        if data.truth.max(initial=NO_TRUTH) > NO_TRUTH:
+            found.append(data)
+            named.add(path.parent.name)
+    return found[::-1]

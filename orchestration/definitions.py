@@ -47,7 +47,13 @@ def definitions(registry: str, keys: str, store: str) -> dg.Definitions:
                 state_folder=os.environ.get("TIDEGATE_STATE"),
             ),
             "signing": SigningKey(folder=keys),
-            "thresholds": Thresholds(**_given(labels="TIDEGATE_ENOUGH_LABELS", precision="TIDEGATE_PRECISION_FLOOR")),
+            "thresholds": Thresholds(
+                **_given(
+                    labels="TIDEGATE_ENOUGH_LABELS",
+                    precision="TIDEGATE_PRECISION_FLOOR",
+                    fewest="TIDEGATE_PRECISION_LABELS",
+                )
+            ),
             "notifier": Notifier(webhook=dg.EnvVar("TIDEGATE_WEBHOOK") if "TIDEGATE_WEBHOOK" in os.environ else None),
         },
         executor=executor_from(os.environ),

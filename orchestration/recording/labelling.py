@@ -14,7 +14,7 @@ from detection.verdict import Kind
 from flows.keying import HomeNetworks
 from flows.messages import decode_messages
 from orchestration.recording.feedback import Feedback, Label
-from orchestration.recording.verdicts import Verdict, label_of, place_of
+from orchestration.recording.verdicts import Verdict, place_of, word_about
 from training.datasets import NO_TRUTH, LabelledFlows, Origin
 from training.datasets.parts import parts_in_time
 
@@ -54,9 +54,9 @@ def labelled_day(
     """
     labels: dict[tuple[int, int], Label] = {}
     for verdict in verdicts:
-        place, label = verdict.place(), label_of(verdict, words)
-        if place is not None and place[0] == topic and label is not None:
-            labels[place[1:]] = label
+        place, said = verdict.place(), word_about(verdict, words)
+        if place is not None and place[0] == topic and said is not None:
+            labels[place[1:]] = said.label
     for identity, word in words.items():  # a verdict that was not published, or not recorded, still names its flow
         place = place_of(identity)
         if place is not None and place[0] == topic:
@@ -66,15 +66,15 @@ def labelled_day(
         [record["value"] for record in ordered], [record["format"] for record in ordered], "canonical"
     )
     places = [(ordered[index]["partition"], ordered[index]["offset"]) for index in decoded.index.tolist()]
-    said = [labels.get(place) for place in places]
+    given = [labels.get(place) for place in places]
     n = len(places)
     told = Counter({"flows": n, "no flow": len(rejected)})
-    told.update(label for label in said if label is not None)
+    told.update(label for label in given if label is not None)
     networks = "" if home.networks == HomeNetworks().networks else ",".join(home.networks)
     flows = LabelledFlows(
         batch=decoded.batch,
-        truth=np.array([NO_TRUTH if label is None else _TRUTH[label] for label in said], dtype=np.int8),
-        attack=np.array(["" if label in (None, "benign") else f"reported {label}" for label in said], dtype=np.str_),
+        truth=np.array([NO_TRUTH if label is None else _TRUTH[label] for label in given], dtype=np.int8),
+        attack=np.array(["" if label in (None, "benign") else f"reported {label}" for label in given], dtype=np.str_),
         capture=np.zeros(n, dtype=np.int16),
         part=parts_in_time(n),
         origin=Origin((f"{SOURCE} {day}",), ABOUT, (networks,), (SOURCE,)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import sqrt
@@ -10,14 +9,17 @@ from typing import Final
 
 from detection.verdict import THREATS
 from orchestration.recording.feedback import Feedback
-from orchestration.recording.verdicts import Verdict, label_of
+from orchestration.recording.verdicts import Verdict, word_about
 
 _Z: Final = 1.959964  # of 95 %
 
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """Of ``labelled`` alarms of a kind ``right`` were so; ``low`` and ``high`` are the ends of the 95 % interval."""
+    """Of ``labelled`` words about alarms of a kind so many say that they were ``right``.
+
+    ``low`` and ``high`` are the ends of the 95 % interval.
+    """
 
     labelled: int
     right: int
@@ -28,18 +30,18 @@ class Precision:
 def precision(verdicts: Iterable[Verdict], words: dict[str, Feedback]) -> dict[str, Precision]:
     """The precision of each kind of alarm about which anybody said anything.
 
-    The interval is Wilson's ("Probable inference, the law of succession, and statistical inference", 1927). People
-    look at what puzzles them, so this is of the alarms that were looked at, not of all.
+    A word about an alert counts once, however many verdicts that folded: they are no independent trials. The interval
+    is Wilson's ("Probable inference, the law of succession, and statistical inference", 1927). People look at what
+    puzzles them, so this is of the alarms that were looked at, not of all.
     """
-    labelled: Counter[str] = Counter()
-    right: Counter[str] = Counter()
+    right: dict[str, dict[str, bool]] = {}  # by kind of alarm, and by what the word is about
     kinds = {threat.label for threat in THREATS}
     for verdict in verdicts:
-        label = label_of(verdict, words) if verdict.verdict in kinds else None
-        if label is not None:
-            labelled[verdict.verdict] += 1
-            right[verdict.verdict] += label == verdict.verdict
-    return {kind: Precision(n, right[kind], *wilson(right[kind], n)) for kind, n in labelled.items()}
+        word = word_about(verdict, words) if verdict.verdict in kinds else None
+        if word is not None:
+            right.setdefault(verdict.verdict, {})[word.id] = word.label == verdict.verdict
+    counts = {kind: (sum(said.values()), len(said)) for kind, said in right.items()}
+    return {kind: Precision(n, hits, *wilson(hits, n)) for kind, (hits, n) in counts.items()}
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from orchestration.recording.feedback import Feedback, Label
+from orchestration.recording.feedback import Feedback
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -42,10 +42,9 @@ def verdicts_of(records: Iterable[dict[str, Any]]) -> Iterator[Verdict]:
             continue
 
 
-def label_of(verdict: Verdict, words: dict[str, Feedback]) -> Label | None:
+def word_about(verdict: Verdict, words: dict[str, Feedback]) -> Feedback | None:
     """What people said of a verdict: of itself, else of its alert; None if nobody said anything."""
-    word = words.get(verdict.id) or words.get(verdict.alert_id or "")
-    return None if word is None else word.label
+    return words.get(verdict.id) or words.get(verdict.alert_id or "")
 
 
 def days_in(folder: Path) -> list[Path]:

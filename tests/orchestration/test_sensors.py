@@ -190,15 +190,25 @@ def test_alarms_that_are_surely_wrong_too_often_are_told_and_ask_for_a_challenge
     assert not again.run_requests
 
 
-def test_more_labels_that_say_the_same_ask_again(store: AssetStore, tmp_path: Path) -> None:
+def test_so_many_more_labels_that_say_the_same_ask_again_and_fewer_do_not(store: AssetStore, tmp_path: Path) -> None:
     accuse(store, 30, wrong=15)
     cursor = judge(store, None, tmp_path / "heard").cursor
-    accuse(store, 40, wrong=25)
+    accuse(store, 49, wrong=34)
+    few = judge(store, cursor, tmp_path / "heard")
+    accuse(store, 50, wrong=35)
+
+    assert not few.run_requests
+    assert len(judge(store, few.cursor, tmp_path / "heard").run_requests) == 1
+
+
+def test_labels_that_are_too_old_to_be_looked_at_make_room_for_new_ones(store: AssetStore, tmp_path: Path) -> None:
+    cursor = judge(store, json.dumps({"malware": 300}), tmp_path / "heard").cursor
+    accuse(store, 20, wrong=20)
 
     assert len(judge(store, cursor, tmp_path / "heard").run_requests) == 1
 
 
-@pytest.mark.parametrize(("flows", "wrong"), [(30, 3), (4, 2), (0, 0)])
+@pytest.mark.parametrize(("flows", "wrong"), [(30, 3), (4, 2), (0, 0), (1, 1), (19, 19)])
 def test_right_alarms_and_too_few_of_them_ask_for_nothing(
     store: AssetStore, tmp_path: Path, flows: int, wrong: int
 ) -> None:

@@ -66,24 +66,29 @@ def precision_below_floor(
 ) -> dg.SensorResult:
     """Ask for a run when the whole interval of a kind's precision is under the floor, once for the same labels.
 
-    The cursor holds the number of labels by kind that were asked about, as JSON.
+    The cursor holds the number of labels by kind that were asked about, as JSON. As days leave the time that is looked
+    at, it falls with them, so that as many new ones ask again.
     """
     today = datetime.now(UTC).date()
     days = [today - timedelta(days=number) for number in range(LOOKED_AT + 1)]
     folder = store.path / RECORDED
     words = recorded_words(folder, kafka.feedback).by_id
     found = precision(recorded_verdicts(folder, kafka.verdicts, days), words)
-    asked: dict[str, int] = json.loads(context.cursor or "{}")
+    labelled = {kind: one.labelled for kind, one in found.items()}
+    before: dict[str, int] = json.loads(context.cursor or "{}")
+    asked = {kind: min(count, labelled[kind]) for kind, count in before.items() if kind in labelled}
     low = {
-        kind: one for kind, one in found.items() if one.high < thresholds.precision and one.labelled != asked.get(kind)
+        kind: one
+        for kind, one in found.items()
+        if one.high < thresholds.precision and one.labelled - asked.get(kind, 0) >= thresholds.fewest
     }
     if not low:
         return dg.SensorResult(skip_reason="no kind of alarm is surely below the floor", cursor=json.dumps(asked))
     told = ", ".join(f"{kind}: {one.right} of {one.labelled} right" for kind, one in sorted(low.items()))
     reason = f"precision below {thresholds.precision:g}: {told}"
     notifier.say(f"Tidegate: {reason}; a challenger is being trained")
-    asked |= {kind: one.labelled for kind, one in low.items()}
-    run_key = "precision-" + "-".join(f"{kind}{count}" for kind, count in sorted(asked.items()))
+    asked |= {kind: labelled[kind] for kind in low}
+    run_key = f"precision-{today}-" + "-".join(f"{kind}{count}" for kind, count in sorted(asked.items()))
     return dg.SensorResult(
         run_requests=[dg.RunRequest(run_key=run_key, run_config=challenger(reason))], cursor=json.dumps(asked)
     )

@@ -142,6 +142,15 @@ def test_precision_is_of_the_alarms_that_people_looked_at() -> None:
     assert one.low < 2 / 3 < one.high
 
 
+def test_a_word_about_an_alert_is_one_word_however_many_verdicts_it_folded() -> None:
+    records = [{"value": one.value} for one in numbered([word("alert-1", "benign"), word(f"{FLOWS}/0/9/7", "malware")])]
+    folded = [Verdict(f"{FLOWS}/0/{n}/7", "malware", "10.0.0.1", alert_id="alert-1") for n in range(40)]
+
+    found = precision([*folded, Verdict(f"{FLOWS}/0/9/7", "malware", "10.0.0.1")], words_of(records).by_id)
+
+    assert (found["malware"].labelled, found["malware"].right) == (2, 1)
+
+
 def test_wilsons_interval_is_the_one_in_the_books() -> None:
     """Newcombe, "Two-sided confidence intervals for the single proportion" (1998), table I: method 3, 81 of 263."""
     low, high = wilson(81, 263)
