@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
@@ -22,6 +22,8 @@ from orchestration.checking import DETAIL
 from orchestration.overrides import find_override
 from orchestration.storage import DIGEST
 from training.gates import GateResult
+
+LONGEST: Final = 1000  # characters, as model_registry.shapes.Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,15 @@ def passed_gates(
                 f"nothing is published: the check {key.name} of {asset} failed: {detail} (a person who knows better "
                 f"can say so: tidegate gates override {asset}/{key.name})"
             )
-        results[key.name] = GateResult(evaluation.passed, f"{detail}; {word}" if word else detail)
+        results[key.name] = GateResult(evaluation.passed, published(detail, word))
     return results
+
+
+def published(detail: str, word: str) -> str:
+    """What the manifest says of a gate, in the characters it has for it: a person's word is never the part cut off."""
+    end = f"; {word}" if word else ""
+    room = LONGEST - len(end)
+    return (detail if len(detail) <= room else f"{detail[: room - 2]} …") + end
 
 
 def materialization_metadata(instance: dg.DagsterInstance, asset: str, digest: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from model_registry.signatures import Quorum, read_envelope, require_quorums, si
 FOLDER: Final = "overrides"
 
 Words = Annotated[Text, msgspec.Meta(min_length=3)]
+LONGEST: Final = 800  # characters: what is published of a gate has room for what the gate found, too
 
 
 class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -67,6 +68,11 @@ def write_override(
         expires=format_time(until),
     )
     canonical.convert(msgspec.to_builtins(override), Override, "the override")
+    if len(override.words) > LONGEST:
+        raise TrustError(
+            f"the override: name and reason are {len(override.words) - LONGEST} characters too long to be published",
+            Reason.MALFORMED,
+        )
     path = override_path(store, asset, check.name, digest)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(sign(override, signer))

@@ -8,13 +8,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import msgspec
 import pytest
 
 from model_registry.errors import GateError, TrustError
 from model_registry.keys import Signer
 from model_registry.private_keys.key_files import load_signer
+from model_registry.shapes import Text
 from orchestration.definitions import defs
 from orchestration.defs.models import checks as model_checks
+from orchestration.evidence import published
 from orchestration.headless import RELEASE
 from orchestration.overrides import FOLDER, find_override, override_path, write_override
 from orchestration.storage import digest_of
@@ -103,6 +106,25 @@ def test_an_overridden_model_is_published_with_its_gate_failed_and_the_word_besi
     assert event.asset_materialization.metadata["overridden"].value == [GATE]
     shown = tidegate_command("registry", "show", "ddos_lgbm", "--registry", failed.registry.path)
     assert REASON in " ".join(shown.out.split())
+
+
+@pytest.mark.parametrize(("measured", "reason"), [(40, 700), (1000, 0), (5000, 700), (5000, 0), (1000, 3)])
+def test_what_is_published_of_a_gate_fits_the_manifest_and_keeps_the_whole_word(measured: int, reason: int) -> None:
+    word = f"OVERRIDDEN by {'A' * 100} on 2026-03-01: {'r' * reason}" if reason else ""
+
+    told = published("m" * measured, word)
+
+    assert msgspec.convert(told, Text) == told
+    assert told.endswith(word)
+    assert told.startswith("m" * min(measured, 150))
+
+
+def test_a_reason_that_leaves_no_room_for_what_was_measured_is_refused_at_once(failed: Workshop) -> None:
+    outcome = override(failed, GATE, "--yes", reason="r" * 780)
+
+    assert outcome.code == 3
+    assert "too long to be published" in outcome.err
+    assert not (failed.store / FOLDER).exists() or not list((failed.store / FOLDER).iterdir())
 
 
 def test_a_word_is_about_one_result_and_not_about_the_next(failed: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
