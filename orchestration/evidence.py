@@ -12,18 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 
 from model_registry.errors import GateError
 from model_registry.root import Root
+from model_registry.shapes import LONGEST_TEXT
 from orchestration.checking import DETAIL
 from orchestration.overrides import find_override
 from orchestration.storage import DIGEST
 from training.gates import GateResult
-
-LONGEST: Final = 1000  # characters, as model_registry.shapes.Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def passed_gates(
 def published(detail: str, word: str) -> str:
     """What the manifest says of a gate, in the characters it has for it: a person's word is never the part cut off."""
     end = f"; {word}" if word else ""
-    room = LONGEST - len(end)
+    room = LONGEST_TEXT - len(end)
     return (detail if len(detail) <= room else f"{detail[: room - 2]} …") + end
 
 

@@ -68,11 +68,7 @@ def write_override(
         expires=format_time(until),
     )
     canonical.convert(msgspec.to_builtins(override), Override, "the override")
-    if len(override.words) > LONGEST:
-        raise TrustError(
-            f"the override: name and reason are {len(override.words) - LONGEST} characters too long to be published",
-            Reason.MALFORMED,
-        )
+    _require_room(override, "the override")
     path = override_path(store, asset, check.name, digest)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(sign(override, signer))
@@ -94,8 +90,15 @@ def find_override(store: Path, root: Root, asset: str, check: str, digest: str, 
     one = [Quorum(keys.keys, 1, keys.name)]
     require_quorums(weigh(envelope, name, one), name, one)
     override = canonical.convert(envelope.signed, Override, name)
+    _require_room(override, name)
     if (override.asset, override.check, override.sha256) != (asset, check, digest):
         raise TrustError(f"{name}: it is about another check or other bytes", Reason.MALFORMED)
     if parse_time(override.expires, name) <= now:
         raise TrustError(f"{name}: expired on {override.expires}; decide again", Reason.EXPIRED)
     return override
+
+
+def _require_room(override: Override, name: str) -> None:
+    excess = len(override.words) - LONGEST
+    if excess > 0:
+        raise TrustError(f"{name}: name and reason are {excess} characters too long to be published", Reason.MALFORMED)

@@ -193,8 +193,8 @@ def under_attack(recipe: BoostedRecipe, rows: Dataset) -> Bools:
     for name, least in recipe.while_under.items():
         shows |= rows.column(name) >= least
     attacked = shows & during & ~positive
-    at_peace = rows.weight[~positive & ~attacked].sum(dtype=np.float64)
-    return np.asarray(attacked & (at_peace * recipe.fpr >= 1.0))
+    # Rows, not what they stand for: as many of them as threshold_at asks for.
+    return np.asarray(attacked & ((~positive & ~attacked).sum() * recipe.fpr >= 1.0))
 
 
 def score_left_out(recipe: BoostedRecipe, folds: list[Fold]) -> LeftOut:

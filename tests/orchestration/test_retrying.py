@@ -1,14 +1,18 @@
 """What may pass is tried again, later each time; what was refused is not."""
 
 from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from flows.errors import TidegateError, UsageError
 from model_registry.errors import GateError, Reason, TrustError
+from model_registry.writing.publishing import publish
 from orchestration import retrying
+from orchestration.defs.release import assets as release
 from orchestration.retrying import RETRIES, trying_again
+from tests.support.pipeline import Workshop
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +33,27 @@ def run(errors: list[Exception]) -> tuple[int, dg.ExecuteInProcessResult]:
 
     result = dg.materialize([fragile], raise_on_error=False)
     return len(tried), result
+
+
+def test_a_release_whose_registry_does_not_answer_at_first_is_published_once(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.compare()
+    before = workshop.registry.load().version
+    tries: list[int] = []
+
+    def publish_at_last(*given: Any, **named: Any) -> Any:
+        tries.append(len(tries))
+        if len(tries) < 3:
+            raise OSError("the registry does not answer")
+        return publish(*given, **named)
+
+    monkeypatch.setattr(release, "publish", publish_at_last)
+
+    workshop.sign()
+
+    assert len(tries) == 3
+    assert workshop.registry.load().version == before + 1
 
 
 @pytest.mark.parametrize("error", [OSError("no space left"), TidegateError("the store does not answer")])

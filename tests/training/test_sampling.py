@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from detection.verdict import Kind
 from tests.support.datasets import toy_flood
 from training import boosting
-from training.boosting import BoostedRecipe, fit_boosted, under_attack, weights_of
+from training.boosting import BoostedRecipe, fit_boosted, threshold_of, under_attack, weights_of
 from training.calibration import fit_platt
 from training.datasets import Dataset, Part, thinned
 from training.splits import split
@@ -116,16 +116,38 @@ def test_trees_see_a_weight_as_so_many_rows_and_are_held_back_no_more(seed: int)
     assert weights.sum() == pytest.approx(len(repeated))
 
 
-@given(st.integers(0, 1000), st.sampled_from([0.1, 0.01, 0.001]))
-def test_what_comes_after_an_attack_is_told_by_weight(seed: int, fpr: float) -> None:
-    recipe = replace(RECIPE, fpr=fpr, while_under={"packets": 0.0})
-    once, repeated, count = weighed(toy_flood("d", 9), seed)
+def besieged(seed: int) -> Dataset:
+    """A flood in the first third of a capture, and ordinary life all the time."""
+    data = toy_flood("d", seed)
+    place = np.random.default_rng(seed).random(len(data))
+    return data.take(np.argsort(np.where(data.truth == Kind.DDOS, place / 3.0, place)))
+
+
+@given(st.integers(0, 1000))
+def test_what_comes_after_an_attack_is_told_by_weight(seed: int) -> None:
+    recipe = replace(RECIPE, while_under={"packets": 0.0})
+    once, repeated, count = weighed(besieged(9), seed)
 
     after, whole = under_attack(recipe, once), under_attack(recipe, repeated)
 
     # The flow in which the time after the attack ends is one of several: it counts as its first.
     first = np.cumsum(count) - count
+    assert after.any()
     assert after.tolist() == whole[first].tolist()
+
+
+def test_flows_at_peace_that_are_too_few_for_a_threshold_are_not_made_enough_by_their_weight() -> None:
+    one = besieged(9)
+    recipe = replace(RECIPE, while_under={"packets": 0.0})
+    benign = int((one.truth == Kind.BENIGN).sum())
+    peace = benign - int(under_attack(recipe, one).sum())
+    rarer = replace(recipe, fpr=1.1 / benign)
+    heavy = replace(one, weight=np.where(one.truth == Kind.BENIGN, 30, 1).astype(np.float32))
+    probability = np.random.default_rng(1).random(len(one))
+
+    assert peace * rarer.fpr < 1.0
+    assert not under_attack(rarer, heavy).any()
+    assert 0.0 < threshold_of(rarer, heavy, probability) < 1.0
 
 
 def test_a_model_of_a_quarter_finds_about_what_the_whole_one_does(

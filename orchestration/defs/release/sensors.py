@@ -83,7 +83,9 @@ def precision_below_floor(
         if one.high < thresholds.precision and one.labelled - asked.get(kind, 0) >= thresholds.fewest
     }
     if not low:
-        return dg.SensorResult(skip_reason="no kind of alarm is surely below the floor", cursor=json.dumps(asked))
+        return dg.SensorResult(
+            skip_reason="no kind of alarm is surely below the floor by enough new labels", cursor=json.dumps(asked)
+        )
     told = ", ".join(f"{kind}: {one.right} of {one.labelled} right" for kind, one in sorted(low.items()))
     reason = f"precision below {thresholds.precision:g}: {told}"
     notifier.say(f"Tidegate: {reason}; a challenger is being trained")
