@@ -2,7 +2,7 @@
 
 The captures are loaded, measured and augmented once. Then, for each share, a process of its own fits, calibrates and
 puts together all that decides, as training does, on one core, and judges it on the whole test part. Minutes are of the
-core, so that other work beside does not count, and of the two boosted models alone: all else learns from the whole.
+core, so that other work beside does not count, and of fitting the three models; memory is that of reading, too.
 
     python -m benchmarks.subsampling PATH… [--share 1 --share 0.1 …] [--samples 1]
 
@@ -30,7 +30,7 @@ from detection.verdict import Kind
 from training import anomaly
 from training.assembly import assemble, baselines_of, calibrated_ensemble
 from training.boosting import make_boosted
-from training.datasets import Dataset, load_captures, measured, thinned
+from training.datasets import Dataset, load_captures, measured, read_thinned
 from training.datasets.augmented import augmented
 from training.evaluation import Evaluation, evaluate
 from training.fitting import make
@@ -62,21 +62,20 @@ class Cost:
 
 def cost(data: Path, more: Path, share: float, sample: int) -> Cost:
     """Learn from a share of stored features, and judge on all of their test part. Raises TrainingError as training."""
-    whole, drawn = Dataset.read(data), Dataset.read(more)
+    learned, drawn = read_thinned(data, share, sample), Dataset.read(more)
+    parts = split(learned)
     began = time.process_time()
-    few = split(thinned(whole, share, sample))
-    models = {recipe.name: make_boosted(recipe, few, drawn) for recipe in SUPERVISED}
+    models = {recipe.name: make_boosted(recipe, parts, drawn) for recipe in SUPERVISED}
+    models[anomaly.NAME] = make(anomaly.RECIPE, parts)
     seconds = time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    parts = split(whole)
-    models[anomaly.NAME] = make(anomaly.RECIPE, parts)
     baselines = baselines_of(parts.train)
-    no_site = whole.take(np.arange(0))
+    no_site = learned.take(np.arange(0))
     detector = assemble(models, baselines, calibrated_ensemble(models, baselines, parts.validation, no_site))
     threats = {recipe.name: recipe.threat for recipe in SUPERVISED}
     found = evaluate(detector, threats, {name: models[name].threshold for name in threats}, parts.test)
-    benign = int((few.train.truth == Kind.BENIGN).sum())
-    return Cost(benign, len(few.train), seconds, peak, found, hidden_attacks(parts.test))
+    benign = int((parts.train.truth == Kind.BENIGN).sum())
+    return Cost(benign, len(parts.train), seconds, peak, found, hidden_attacks(parts.test))
 
 
 def lines(share: float, sample: int, told: Cost, first: float) -> list[str]:

@@ -19,7 +19,7 @@ from orchestration.recording.feedback import Words, words_of
 from orchestration.recording.labelling import Labelled, labelled_day
 from orchestration.recording.verdicts import Verdict, days_in, verdicts_of
 from orchestration.resources import AssetStore
-from training.datasets import NO_TRUTH, Dataset, LabelledFlows, Origin, as_measured
+from training.datasets import Dataset, LabelledFlows, Origin, as_measured, read_thinned
 from training.datasets.captures import load_capture
 from training.datasets.parts import parts_in_time
 
@@ -116,8 +116,11 @@ def day_and_source_of(name: str) -> tuple[date, str]:
     return date.fromisoformat(day), source
 
 
-def latest_days(store: AssetStore, count: int) -> list[Dataset]:
-    """The measured days, of all sources, of the latest ``count`` days of which anything is labelled, oldest first."""
+def latest_days(store: AssetStore, count: int, benign_share: float = 1.0) -> list[Dataset]:
+    """The measured days, of all sources, of the latest ``count`` days of which anything is labelled, oldest first.
+
+    Of each, the flows that have a truth, and of the benign ones to learn from that share: the others are not held.
+    """
     if not count:
         return []
     found: list[Dataset] = []
@@ -125,8 +128,8 @@ def latest_days(store: AssetStore, count: int) -> list[Dataset]:
     for path in sorted((store.path / "daily_features").glob("*/*.parquet"), reverse=True):
         if len(named) == count and path.parent.name not in named:
             break  # what is older is not even read: there may be years of it
-        data = Dataset.read(path)
-        if data.truth.max(initial=NO_TRUTH) > NO_TRUTH:
+        data = read_thinned(path, benign_share)
+        if len(data):
             found.append(data)
             named.add(path.parent.name)
     return found[::-1]

@@ -17,7 +17,6 @@ from model_registry.registry import Registry
 from orchestration.definitions import definitions
 from orchestration.defs.release.assets import Destination
 from orchestration.exclusive import only_training
-from training.recipes import SUPERVISED
 
 # Dagster's own settings, copied to where there are none yet.
 DAGSTER_YAML: Final = Path(__file__).with_name("dagster.yaml")
@@ -47,7 +46,7 @@ def run_training(
         site: the site's own past, as :class:`orchestration.defs.data.assets.SiteFlows` has it; none unless given.
         say: is told what happens, a line at a time.
         slot: where the new models go.
-        benign_share: how much of ordinary life the boosted models learn from.
+        benign_share: how much of ordinary life is learned from.
 
     Raises:
         GateError: a gate was not passed; nothing was published.
@@ -80,7 +79,7 @@ def run_training(
                 "ops": {
                     "training_flows": {"config": flows},
                     "site_features": {"config": site or {}},
-                    **{f"{recipe.name}_fitted": {"config": {"benign_share": benign_share}} for recipe in SUPERVISED},
+                    "training_features": {"config": {"benign_share": benign_share}},
                     "release": {"config": {"slot": Destination(slot).name}},
                 },
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # told in our own lines instead

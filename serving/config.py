@@ -25,7 +25,15 @@ _ELSEWHERE: Final = {
     *("CONFIG", "REQUIRE_REAL", "DATASETS"),
     # Of the learning half, which may share an environment.
     *("STORE", "DROP", "DATA", "SITE", "RECORDED_SINCE", "RECORDED_DAYS", "FLOW_SHARE", "TOPIC_FEEDBACK"),
-    *("AUTOMATION", "EXECUTOR", "STEPS_AT_ONCE", "ENOUGH_LABELS", "PRECISION_FLOOR", "PRECISION_LABELS"),
+    *(
+        "BENIGN_SHARE",
+        "AUTOMATION",
+        "EXECUTOR",
+        "STEPS_AT_ONCE",
+        "ENOUGH_LABELS",
+        "PRECISION_FLOOR",
+        "PRECISION_LABELS",
+    ),
 }
 # Kubernetes gives every pod variables for each Service; a Service named "tidegate" makes them look like settings.
 _KUBERNETES: Final = re.compile(

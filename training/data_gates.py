@@ -62,7 +62,7 @@ def schema(flows: LabelledFlows) -> GateResult:
 
 
 def measured_schema(data: Dataset) -> GateResult:
-    """Features are numbers in the catalogue's columns, never infinite; every flow has its truth, part and capture."""
+    """Features are in the catalogue's columns, none is infinite; every flow has its weight, truth, part and capture."""
     wrong = []
     shape, dtype = data.features.shape, data.features.dtype
     if dtype != np.float32 or shape != (len(data), len(NAMES)):
@@ -75,6 +75,9 @@ def measured_schema(data: Dataset) -> GateResult:
         silent = np.isnan(data.features).all(axis=1)
         if silent.any():
             wrong.append(f"{int(silent.sum())} flows have no feature that is known")
+    less = ~((data.weight >= 1.0) & np.isfinite(data.weight))
+    if less.any():
+        wrong.append(f"{int(less.sum())} of weight stand for less than themselves, or for no number of flows")
     wrong += _strangers(data)
     captures = len(data.origin.names)
     return GateResult(
@@ -102,12 +105,16 @@ def _strangers(data: LabelledFlows | Dataset) -> list[str]:
 def label_mix(data: Dataset) -> GateResult:
     """No kind is nearly all of what has a truth, and each is still there without any one capture and its relatives.
 
-    What a single capture shows cannot be left out to judge by, and teaches that capture's network instead.
+    Where ordinary life was thinned, a flow counts for those that it stands for. What a single capture shows cannot be
+    left out to judge by, and teaches that capture's network instead.
     """
-    told = data.truth[data.truth != NO_TRUTH]
-    if not len(told):
+    told = data.truth != NO_TRUTH
+    if not told.any():
         return GateResult(False, "no flow has a truth")
-    shares = {kind: float((told == kind).mean()) for kind in (Kind.BENIGN, *THREATS)}
+    every = data.weight[told].sum(dtype=np.float64)
+    shares = {
+        kind: float(data.weight[data.truth == kind].sum(dtype=np.float64) / every) for kind in (Kind.BENIGN, *THREATS)
+    }
     limits = {Kind.BENIGN: (LEAST_BENIGN, MOST_BENIGN), **dict.fromkeys(THREATS, (0.0, MOST_OF_A_THREAT))}
     wrong = [
         f"{share:.2%} of flows with a truth are {kind.label} ({limits[kind][0]:.1%} to {limits[kind][1]:.1%} may be)"

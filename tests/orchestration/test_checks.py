@@ -30,7 +30,7 @@ from orchestration.defs.models.checks import (
 from orchestration.storage import DIGEST, digest_of
 from orchestration.trial import Trial, trial_from_json
 from tests.support.pipeline import MODELS, Workshop
-from training.datasets import NO_TRUTH, Dataset, LabelledFlows, Part
+from training.datasets import NO_TRUTH, Dataset, LabelledFlows, Part, thinned
 from training.evaluation import LabelRecall
 from training.fitted import Fitted, fitted_from_json
 from training.gates import reference_forest
@@ -87,6 +87,18 @@ def test_measured_features_hold_no_leak(flows: LabelledFlows, features: Dataset)
     passed, detail = outcome(no_leak, flows, features, about=features)
 
     assert passed, detail
+
+
+def test_a_share_that_was_kept_holds_no_leak_and_is_still_what_was_measured(
+    flows: LabelledFlows, features: Dataset
+) -> None:
+    few = thinned(features, 0.1)
+    assert len(few) < len(features)
+    passed, detail = outcome(no_leak, flows, few, about=few)
+    assert passed, detail
+
+    other = thinned(features, 0.1, seed=4)
+    assert not outcome(no_leak, flows, other, about=other)[0]
 
 
 @pytest.mark.parametrize("value", [1e9, np.nan, np.inf])

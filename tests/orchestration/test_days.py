@@ -174,10 +174,10 @@ def test_the_latest_days_with_a_label_are_learned_from(store: AssetStore, instan
     assert latest_days(store, 0) == []
 
 
-def learned(store: AssetStore, days: int) -> tuple[LabelledFlows, Dataset]:
+def learned(store: AssetStore, days: int, share: float = 1.0) -> tuple[LabelledFlows, Dataset]:
     """A base capture, and the days as training puts them behind it."""
     base = flows_of(store, WEEK[0])
-    return base, Dataset.concatenate([measured(base), *latest_days(store, days)])
+    return base, Dataset.concatenate([measured(base), *latest_days(store, days, share)])
 
 
 def outcome(check: Any, *values: Any) -> tuple[bool, str]:
@@ -220,6 +220,40 @@ def test_labels_that_changed_since_do_not_pass(store: AssetStore, instance: dg.D
 
     assert not passed
     assert "its labels have changed since" in detail
+
+
+def test_of_a_day_a_share_is_held_and_the_gate_knows_which(store: AssetStore, instance: dg.DagsterInstance) -> None:
+    for day in WEEK[:2]:
+        drop(store, day)
+        read(store, instance, day)
+    base, whole = learned(store, 2)
+    _, few = learned(store, 2, 0.25)
+
+    assert [int((whole.capture == place).sum()) for place in (1, 2)] == [60, 60]
+    assert [int((few.capture == place).sum()) for place in (1, 2)] == [33, 33]  # 9 of 36 to learn from
+    assert few.weight.sum() == whole.weight.sum()
+    assert outcome(days_as_recorded, store, base, few) == (True, "2 days measured again equal")
+    others = np.where(few.capture == 2, np.nan, few.features[:, 0])
+    few.features[:, 0] = others
+    assert f"lab {WEEK[1]}: measured again DIFFERENT" in outcome(days_as_recorded, store, base, few)[1]
+
+
+def test_flows_of_production_of_which_nobody_said_anything_are_not_held(
+    store: AssetStore, instance: dg.DagsterInstance
+) -> None:
+    folder = store.path / RECORDED
+    write_day(folder, FLOWS, YESTERDAY, [flow(number, start=start_of(YESTERDAY) + number) for number in range(9)])
+    write_day(folder, VERDICTS, YESTERDAY, [])
+    write_day(folder, FEEDBACK, YESTERDAY, numbered([word(f"{FLOWS}/0/1/7", "benign")]))
+    read(store, instance, YESTERDAY, "production")
+    drop(store, WEEK[0])
+    read(store, instance, WEEK[0])
+
+    base, data = learned(store, 2)
+
+    assert data.origin.names[2:] == (f"production {YESTERDAY}",)
+    assert (data.capture == 2).sum() == 1
+    assert outcome(days_as_recorded, store, base, data) == (True, "2 days measured again equal")
 
 
 def test_old_days_are_stale_and_what_has_no_day_has_no_age(store: AssetStore, instance: dg.DagsterInstance) -> None:

@@ -122,6 +122,8 @@ def with_row(name: str, value: object) -> Callable[[Dataset], Dataset]:
         (with_features(lambda rows: rows[:49]), "features are float32[49, 120]"),
         (with_features(with_value(7, slice(2, 3), -np.inf)), f"1 features are infinite somewhere: {NAMES[2]}"),
         (with_features(with_value(7, slice(None), np.nan)), "1 flows have no feature that is known"),
+        (with_row("weight", 0.5), "1 of weight stand for less than themselves"),
+        (with_row("weight", np.inf), "1 of weight stand for less than themselves"),
         (with_row("truth", int(Kind.ABSTAIN)), "1 of truth are none that is known"),
         (with_row("part", 3), "1 of part are none that is known"),
         (with_row("capture", 2), "1 of capture are none that is known"),
@@ -142,6 +144,13 @@ def test_kinds_that_several_captures_show_are_a_good_mix() -> None:
 
     assert result.passed
     assert result.detail.startswith("40.00% benign, 20.00% ddos, 20.00% malware, 20.00% anomaly;")
+
+
+def test_ordinary_life_of_which_a_share_was_kept_counts_for_all_of_it() -> None:
+    data = two_captures()
+    heavy = replace(data, weight=np.where(data.truth == Kind.BENIGN, 10, 1).astype(np.float32))
+
+    assert label_mix(heavy).detail.startswith("86.96% benign, 4.35% ddos, 4.35% malware, 4.35% anomaly;")
 
 
 @pytest.mark.parametrize("kind", [Kind.BENIGN, Kind.DDOS, Kind.MALWARE, Kind.ANOMALY])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detection.verdict import Kind
+from flows.catalogue import NAMES
 from tests.support.datasets import toy_flood
 from training import boosting
 from training.boosting import BoostedRecipe, fit_boosted, threshold_of, under_attack, weights_of
 from training.calibration import fit_platt
-from training.datasets import Dataset, Part, thinned
+from training.datasets import NO_TRUTH, Dataset, Origin, Part, kept_as, read_thinned, thinned
 from training.splits import split
 from training.thresholds import highest_share, threshold_at
 
@@ -50,6 +54,71 @@ def test_the_whole_is_the_whole_and_a_share_is_the_same_for_the_same_seed(data: 
 def test_what_is_no_share_is_refused(data: Dataset, share: float) -> None:
     with pytest.raises(ValueError, match="above 0 and at most 1"):
         thinned(data, share)
+
+
+def test_what_stays_of_a_capture_does_not_hang_on_what_else_there_is(data: Dataset) -> None:
+    few = thinned(data, 0.3)
+
+    for number, name in enumerate(data.origin.names):
+        alone = data.take(data.capture == number)
+        kept = few.take(few.capture == number)
+        again = alone.take(kept_as(kept, name, alone.truth, alone.part))
+        assert thinned(alone, 0.3).features.tobytes() == again.features.tobytes() == kept.features.tobytes()
+
+
+@pytest.mark.parametrize("share", [1.0, 0.3, 0.001])
+def test_a_share_is_read_as_it_would_be_taken_of_the_whole_but_for_flows_without_a_truth(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    monkeypatch.setattr("training.datasets.parquet._ROWS", 100)  # so that it takes more than one reading
+    unknown = data.truth.copy()
+    unknown[::7] = NO_TRUTH
+    whole = replace(data, truth=unknown)
+    whole.write(tmp_path / "data.parquet")
+
+    read = read_thinned(tmp_path / "data.parquet", share)
+
+    few = thinned(whole, share)
+    assert read.digest() == few.take(few.truth != NO_TRUTH).digest()
+    assert read.weight.sum() == pytest.approx((unknown != NO_TRUTH).sum())
+
+
+def test_of_a_capture_in_which_nothing_has_a_truth_nothing_is_read(data: Dataset, tmp_path: Path) -> None:
+    replace(data, truth=np.full_like(data.truth, NO_TRUTH)).write(tmp_path / "data.parquet")
+
+    assert len(read_thinned(tmp_path / "data.parquet", 0.5)) == 0
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from training.datasets import read_thinned
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+rows = len(read_thinned(Path(sys.argv[1]), float(sys.argv[2])))
+print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_flows_that_do_not_stay_are_never_held_in_memory_together(tmp_path: Path) -> None:
+    path = tmp_path / "day.parquet"
+    n = 400_000
+    Dataset(
+        features=np.random.default_rng(1).random((n, len(NAMES)), dtype=np.float32),
+        truth=np.zeros(n, np.int8),
+        attack=np.full(n, ""),
+        capture=np.zeros(n, np.int16),
+        part=np.zeros(n, np.int8),
+        weight=np.ones(n, np.float32),
+        origin=Origin(("lab 2026-01-01",), "A busy day."),
+    ).write(path)
+
+    peaks = []
+    for share, rows in (("1", n), ("0.01", n // 100)):
+        told = subprocess.run([sys.executable, "-c", PEAK, path, share], check=True, capture_output=True, text=True)
+        assert int(told.stdout.split()[0]) == rows
+        peaks.append(int(told.stdout.split()[1]))
+
+    assert peaks[1] < peaks[0] / 2
 
 
 scores = st.lists(st.floats(0.01, 0.99), min_size=20, max_size=60)

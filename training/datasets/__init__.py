@@ -3,7 +3,7 @@
 from training.datasets.base import NO_TRUTH, Dataset, LabelledFlows, Origin, as_measured, measured
 from training.datasets.captures import load_captures
 from training.datasets.parts import Part
-from training.datasets.sampling import thinned
+from training.datasets.sampling import kept_as, read_thinned, thinned
 from training.datasets.simulated import simulated
 from training.datasets.site import load_site
 
@@ -14,9 +14,11 @@ __all__ = [
     "Origin",
     "Part",
     "as_measured",
+    "kept_as",
     "load_captures",
     "load_site",
     "measured",
+    "read_thinned",
     "simulated",
     "thinned",
 ]

@@ -182,24 +182,24 @@ class Dataset:
         write_columns(path, {name: features[:, INDEX[name]] for name in NAMES} | rows, about)
 
     @classmethod
-    def read(cls, path: Path) -> Dataset:
-        """Read what :meth:`write` wrote.
+    def read(cls, path: Path, rows: npt.NDArray[np.bool_] | None = None) -> Dataset:
+        """Read what :meth:`write` wrote: of it only the ``rows``, bool[n], where they are given.
 
         Raises TrainingError for features of another catalogue, which may mean something else by the same names, and
         as :func:`training.datasets.parquet.read_columns`.
         """
-        columns, about = read_columns(path)
+        columns, about = read_columns(path, rows=rows)
         catalogue = about.pop(_CATALOGUE, "")
         if catalogue != catalogue_digest():
             raise TrainingError(
                 f"{path} holds features of another catalogue ({catalogue[:12] or 'unnamed'}) than is measured now "
                 f"({catalogue_digest()[:12]}); materialize it again"
             )
-        rows = {name: columns[name] for name in (*_TRUTH_COLUMNS, "weight")}
-        features = np.empty((len(rows["truth"]), len(NAMES)), dtype=np.float32)
+        others = {name: columns[name] for name in (*_TRUTH_COLUMNS, "weight")}
+        features = np.empty((len(others["truth"]), len(NAMES)), dtype=np.float32)
         for name in NAMES:
             features[:, INDEX[name]] = columns[name]
-        return cls(features, **rows, origin=Origin.of(about))
+        return cls(features, **others, origin=Origin.of(about))
 
     def _rows(self) -> dict[str, npt.NDArray[Any]]:
         return {name: getattr(self, name) for name in _ROW_COLUMNS}

@@ -17,6 +17,7 @@ from training.errors import TrainingError
 Columns = dict[str, npt.NDArray[Any]]
 
 _ABOUT: Final = b"tidegate"
+_ROWS: Final = 1 << 16  # of a group: what is read at once where only some rows are wanted
 
 
 def write_columns(path: Path, columns: Mapping[str, npt.NDArray[Any]], about: Mapping[str, Any]) -> None:
@@ -24,18 +25,24 @@ def write_columns(path: Path, columns: Mapping[str, npt.NDArray[Any]], about: Ma
     table = pa.table({name: pa.array(column) for name, column in columns.items()})
     table = table.replace_schema_metadata({_ABOUT: json.dumps(about)})
     texts = [name for name, column in columns.items() if column.dtype.kind not in "biuf"]
-    pq.write_table(table, path, compression="zstd", use_dictionary=texts)
+    pq.write_table(table, path, compression="zstd", use_dictionary=texts, row_group_size=_ROWS)
 
 
-def read_columns(path: Path) -> tuple[Columns, dict[str, Any]]:
+def read_columns(
+    path: Path, names: list[str] | None = None, rows: npt.NDArray[np.bool_] | None = None
+) -> tuple[Columns, dict[str, Any]]:
     """Read what :func:`write_columns` wrote; texts come back as an array of str.
+
+    Args:
+        names: of the columns to read; all of them without it.
+        rows: bool[n], which to keep; what goes is never held in memory together. All of them without it.
 
     Raises:
         FileNotFoundError: there is no such file.
         TrainingError: it is no Parquet file, or not one of these.
     """
     try:
-        table = pq.read_table(path, memory_map=True)
+        table = pq.read_table(path, columns=names, memory_map=True) if rows is None else _some(path, rows)
     except pa.ArrowInvalid as error:
         raise TrainingError(f"{path} cannot be read as Parquet: {error}; materialize it again") from None
     about = (table.schema.metadata or {}).get(_ABOUT)
@@ -43,6 +50,17 @@ def read_columns(path: Path) -> tuple[Columns, dict[str, Any]]:
         raise TrainingError(f"{path} was not written as a data set of ours; materialize it again")
     columns = {name: _numbers_or_texts(table.column(name)) for name in table.column_names}
     return columns, json.loads(about)
+
+
+def _some(path: Path, rows: npt.NDArray[np.bool_]) -> pa.Table:
+    """The rows of a file that are kept, a group after the other."""
+    with pq.ParquetFile(path) as file:
+        kept, first = [file.schema_arrow.empty_table()], 0
+        for number in range(file.num_row_groups):
+            group = file.read_row_group(number, use_threads=False)  # threads would hold more of it at a time
+            kept.append(group.filter(pa.array(rows[first : first + len(group)])))
+            first += len(group)
+        return pa.concat_tables(kept)
 
 
 def _numbers_or_texts(column: pa.ChunkedArray) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ from orchestration.daily import latest_days
 from orchestration.figures import label_mix, table
 from orchestration.house import OWNERS
 from orchestration.resources import AssetStore
-from training.datasets import Dataset, LabelledFlows, load_captures, load_site, measured, simulated
+from training.datasets import Dataset, LabelledFlows, load_captures, load_site, measured, simulated, thinned
 from training.datasets.augmented import augmented
 
 # Features are as old as their catalogue. What is drawn beside them is not in it: raise its number when that changes.
@@ -43,13 +43,19 @@ class TrainingFlows(dg.Config):
     )
 
 
-class RecordedDays(dg.Config):
-    """Which days of the site's own, and of dropped captures, are learned from as well."""
+class LearnedFrom(dg.Config):
+    """Which days of the site's own and of dropped captures are learned from, too, and how much of ordinary life."""
 
     recorded_days: int = Field(
         default=int(os.environ.get("TIDEGATE_RECORDED_DAYS", "0")),
         ge=0,
         description="The latest so many days on which flows are labelled, of every source; 0: none.",
+    )
+    benign_share: float = Field(
+        default=float(os.environ.get("TIDEGATE_BENIGN_SHARE", "1")),
+        gt=0.0,
+        le=1.0,
+        description="Share of the training part's benign flows that is kept, each standing for those that go.",
     )
 
 
@@ -121,16 +127,21 @@ def augmented_features(context: dg.AssetExecutionContext, training_flows: Labell
     code_version=MEASURING,
 )
 def training_features(
-    context: dg.AssetExecutionContext, config: RecordedDays, store: AssetStore, training_flows: LabelledFlows
+    context: dg.AssetExecutionContext, config: LearnedFrom, store: AssetStore, training_flows: LabelledFlows
 ) -> Dataset:
-    """The 120 features of every flow, measured in arrival order by the code that serving measures with."""
-    days = latest_days(store, config.recorded_days)
-    data = Dataset.concatenate([measured(training_flows), *days])
+    """The 120 features of every flow, measured in arrival order by the code that serving measures with.
+
+    Of ordinary life only a share may be kept, after it was measured.
+    """
+    days = latest_days(store, config.recorded_days, config.benign_share)
+    data = Dataset.concatenate([thinned(measured(training_flows), config.benign_share), *days])
     context.add_output_metadata(
         {
             "dagster/row_count": len(data),
             "captures": len(np.unique(data.capture)),
             "days": [name for day in days for name in day.origin.names],
+            "benign_share": config.benign_share,
+            "stands_for": float(data.weight.sum(dtype=np.float64)),
             "features": len(NAMES),
             "missing_share": float(np.isnan(data.features).mean()),
             "catalogue": catalogue_digest(),

@@ -11,7 +11,7 @@ from orchestration.checking import judged
 from orchestration.daily import day_and_source_of, measured_after, stored_day
 from orchestration.resources import AssetStore
 from training.data_gates import freshness, label_mix, measured_schema, schema
-from training.datasets import Dataset, LabelledFlows
+from training.datasets import NO_TRUTH, Dataset, LabelledFlows, kept_as
 from training.gates import GateResult
 from training.leak import find_leaks
 from training.splits import split
@@ -42,11 +42,14 @@ def days_as_recorded(
         whole = schema(flows)
         if not whole.passed:
             wrong.append(f"{name}: {whole.detail}")
+        learned = training_features.take(training_features.capture == place)
         again = measured_after(flows, before)
-        rows = training_features.capture == place
-        if again.features.tobytes() != training_features.features[rows].tobytes():
-            wrong.append(f"{name}: measured again DIFFERENT; materialize its daily_features again")
-        elif again.truth.tobytes() != training_features.truth[rows].tobytes():
+        again = again.take(kept_as(learned, again.origin.names[0], again.truth, again.part) & (again.truth != NO_TRUTH))
+        if again.features.tobytes() != learned.features.tobytes():
+            wrong.append(
+                f"{name}: measured again DIFFERENT, or labelled otherwise; materialize its daily_features again"
+            )
+        elif again.truth.tobytes() != learned.truth.tobytes():
             wrong.append(f"{name}: its labels have changed since; materialize its daily_features again")
     days = len(training_features.origin.names) - first
     detail = "; ".join(wrong) or f"{days} days measured again equal"
@@ -94,16 +97,19 @@ def no_leak(training_flows: LabelledFlows, training_features: Dataset) -> dg.Ass
     of_addresses: set[str] = set()
     of_time: set[str] = set()
     for capture in np.unique(training_flows.capture):
-        rows = np.flatnonzero(training_flows.capture == capture)[:SAMPLE]
-        flows = training_flows.batch.take(rows)
+        rows = np.flatnonzero(training_flows.capture == capture)
+        stored = training_features.take(training_features.capture == capture)
+        name = training_flows.origin.names[int(capture)]
+        kept = kept_as(stored, name, training_flows.truth[rows], training_flows.part[rows])[:SAMPLE]
+        flows = training_flows.batch.take(rows[:SAMPLE])
         home = training_flows.origin.home(int(capture))
         features = FeatureExtractor(home).extract(flows)
         leaks = find_leaks(flows, home, features=features)
         of_addresses.update(leaks.of_addresses)
         of_time.update(leaks.of_time)
-        same &= features.tobytes() == training_features.features[rows].tobytes()
+        same &= features[kept].tobytes() == stored.features[: kept.sum()].tobytes()
         finite &= not np.isinf(features).any()
-        measured += len(rows)
+        measured += len(flows)
     detail = (
         f"{measured} flows: measured again {'equal' if same else 'DIFFERENT'}, "
         f"under other addresses {_told(of_addresses)}, at another time {_told(of_time)}"

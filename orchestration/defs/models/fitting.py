@@ -3,29 +3,17 @@
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from orchestration.figures import gain_table, label_mix
 from orchestration.house import OWNERS
 from orchestration.storage import digest_of
 from training import anomaly
 from training.boosting import BoostedRecipe, fit_boosted
-from training.datasets import Dataset, thinned
+from training.datasets import Dataset
 from training.fitted import Fitted
 from training.fitting import fit_recipe
 from training.recipes import SUPERVISED
 from training.splits import split
-
-
-class Sampling(dg.Config):
-    """How much of ordinary life is learned from."""
-
-    benign_share: float = Field(
-        default=1.0,
-        gt=0.0,
-        le=1.0,
-        description="Share of the training part's benign flows that is kept, each standing for those that go.",
-    )
 
 
 def _facts(fitted: Fitted, learned: Dataset) -> dict[str, Any]:
@@ -52,16 +40,13 @@ def fitted_asset(recipe: BoostedRecipe) -> dg.AssetsDefinition:
         description=f"A boosted forest that finds {recipe.threat.label} flows, in LightGBM's own text. How many trees "
         "it has, what its scores mean and where its threshold lies was told by captures left out in turn.",
     )
-    def fitted(
-        context: dg.AssetExecutionContext, config: Sampling, training_features: Dataset, augmented_features: Dataset
-    ) -> Fitted:
+    def fitted(context: dg.AssetExecutionContext, training_features: Dataset, augmented_features: Dataset) -> Fitted:
         data = {
             "training_features": digest_of(training_features),
             "augmented_features": digest_of(augmented_features),
         }
-        learned = thinned(training_features, config.benign_share)
-        model = fit_boosted(recipe, split(learned), augmented_features, data)
-        context.add_output_metadata({"benign_share": config.benign_share, **_facts(model, learned)})
+        model = fit_boosted(recipe, split(training_features), augmented_features, data)
+        context.add_output_metadata(_facts(model, training_features))
         return model
 
     return fitted
