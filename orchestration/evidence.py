@@ -8,11 +8,12 @@ stands only against a person's signed override of it (:mod:`orchestration.overri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
@@ -23,6 +24,8 @@ from orchestration.checking import DETAIL
 from orchestration.overrides import find_override
 from orchestration.storage import DIGEST
 from training.gates import GateResult
+
+_LOOKED_AT: Final = 200  # latest records of a check: more runs than that do not wait in a queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,36 @@ class Overriding:
         return "" if override is None else override.words
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A check's latest run, and what it said; None if it crashed, or has not ended."""
+
+    run_id: str
+    evaluation: dg.AssetCheckEvaluation | None
+
+
+def latest_result(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Result | None:
+    """Return what is on record of a check's latest run, None if there was none.
+
+    Dagster has a check on record as soon as a run with it is asked for, and in the order in which runs are. One that
+    waits in the queue, or was taken out of it, has said nothing yet; of the others, the one counts that said it last. A
+    run that began and has no evaluation counts as of its end.
+    """
+    latest, when = None, 0.0
+    for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=_LOOKED_AT):
+        evaluation = record.evaluation if isinstance(record.evaluation, dg.AssetCheckEvaluation) else None
+        if evaluation is not None and record.event is not None:
+            moment = record.event.timestamp
+        else:
+            run = instance.get_run_record_by_id(record.run_id)
+            if run is not None and run.start_time is None:
+                continue
+            moment = math.inf if run is None or run.end_time is None else run.end_time
+        if moment > when:
+            latest, when = Result(record.run_id, evaluation), moment
+    return latest
+
+
 def passed_gates(
     instance: dg.DagsterInstance, asset: str, digest: str, checks: Iterable[dg.AssetCheckKey], overriding: Overriding
 ) -> dict[str, GateResult]:
@@ -51,10 +84,9 @@ def passed_gates(
     """
     results = {}
     for key in sorted(checks, key=lambda key: key.name):
-        record = instance.get_latest_asset_check_evaluation_record(key)
-        evaluation = None if record is None else record.evaluation
-        # A check that is still running, or that crashed, has a plan on record and no evaluation.
-        if not isinstance(evaluation, dg.AssetCheckEvaluation):
+        result = latest_result(instance, key)
+        evaluation = None if result is None else result.evaluation
+        if evaluation is None:
             raise GateError(
                 f"nothing is published: the check {key.name} of {asset} has no result; "
                 f"run the whole job, `tidegate train`, or the checks of {asset}"

@@ -1,4 +1,7 @@
-"""One training at a time on an asset store."""
+"""One training at a time on an asset store: of `tidegate train`, which no queue of Dagster's sees.
+
+Runs that Dagster launches wait for each other as their pool says (dagster.yaml).
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,6 @@ from typing import Final
 
 from flows.errors import TidegateError
 
-# Runs with this tag wait for each other (dagster.yaml). Of `tidegate train`, which no queue sees, the lock sees to it.
-EXCLUSIVE: Final = {"tidegate/exclusive": "store"}
 LOCK: Final = ".training.lock"
 
 

@@ -20,7 +20,7 @@ from model_registry.private_keys.key_files import load_signer
 from model_registry.registry import Registry
 from orchestration.checking import DETAIL
 from orchestration.definitions import defs
-from orchestration.evidence import text
+from orchestration.evidence import latest_result, text
 from orchestration.overrides import write_override
 from orchestration.storage import DIGEST
 
@@ -144,9 +144,9 @@ def _keys() -> dict[str, dg.AssetCheckKey]:
 
 def _standing(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Standing:
     gate = f"{key.asset_key.to_user_string()}/{key.name}"
-    record = instance.get_latest_asset_check_evaluation_record(key)
-    if record is None or not isinstance(record.evaluation, dg.AssetCheckEvaluation):
-        return Standing(gate, NEVER, "", "", "" if record is None else record.run_id)
-    metadata = record.evaluation.metadata
-    result = PASSED if record.evaluation.passed else FAILED
-    return Standing(gate, result, text(metadata, DETAIL), text(metadata, DIGEST), record.run_id)
+    latest = latest_result(instance, key)
+    if latest is None or latest.evaluation is None:
+        return Standing(gate, NEVER, "", "", "" if latest is None else latest.run_id)
+    metadata = latest.evaluation.metadata
+    result = PASSED if latest.evaluation.passed else FAILED
+    return Standing(gate, result, text(metadata, DETAIL), text(metadata, DIGEST), latest.run_id)

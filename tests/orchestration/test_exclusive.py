@@ -10,10 +10,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.instance.config import PoolGranularity
 
 from flows.errors import TidegateError
 from orchestration.definitions import defs
-from orchestration.exclusive import EXCLUSIVE, only_training
+from orchestration.exclusive import only_training
 from orchestration.headless import DAGSTER_YAML
 from tests.support.pipeline import Workshop
 from tests.support.real import REPOSITORY
@@ -55,13 +56,14 @@ def test_the_lock_of_a_killed_training_is_let_go(tmp_path: Path) -> None:
         pass
 
 
-def test_runs_of_the_job_wait_for_each_other_in_the_queue(tmp_path: Path) -> None:
+@pytest.mark.parametrize("job", ["train", "refresh_manifest", "new_registry"])
+def test_runs_that_write_to_the_registry_wait_for_each_other_as_a_whole(tmp_path: Path, job: str) -> None:
     (tmp_path / "dagster.yaml").write_bytes(DAGSTER_YAML.read_bytes())
-    job = defs.resolve_job_def("train")
 
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        limits = instance.get_concurrency_config().run_queue_config
+        limits = instance.get_concurrency_config().pool_config
+        run = instance.create_run_for_job(defs.resolve_job_def(job))
 
-    assert EXCLUSIVE.items() <= job.tags.items()
-    assert limits is not None
-    assert [(limit["key"], limit["limit"]) for limit in limits.tag_concurrency_limits] == [("tidegate/exclusive", 1)]
+    assert (limits.pool_granularity, limits.default_pool_limit) == (PoolGranularity.RUN, 1)
+    assert run.run_op_concurrency is not None
+    assert run.run_op_concurrency.all_pools == {"registry"}

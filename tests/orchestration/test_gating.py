@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import dagster as dg
 import msgspec
 import pytest
 
@@ -17,10 +18,13 @@ from model_registry.artifact import artifact_from_bytes, artifact_to_bytes
 from model_registry.errors import GateError
 from model_registry.shapes import decimal_text
 from model_registry.writing.creation import create_registry
+from orchestration.checking import DETAIL
 from orchestration.comparison import comparison_from_json, comparison_to_json
 from orchestration.defs.models import checks as model_checks
+from orchestration.evidence import latest_result
 from orchestration.exclusive import LOCK
 from orchestration.headless import run_training
+from orchestration.storage import DIGEST
 from orchestration.trial import trial_from_json, trial_to_json
 from tests.support.command import Outcome, tidegate_command
 from tests.support.pipeline import Workshop, checks_of
@@ -185,6 +189,62 @@ def test_a_check_that_crashed_counts_as_none(workshop: Workshop, monkeypatch: py
     workshop.run(checks=checks_of("ddos_lgbm"))
     workshop.compare()
     workshop.sign()
+
+
+def test_a_run_that_waits_in_the_queue_takes_no_result_away(workshop: Workshop) -> None:
+    workshop.compare()
+    with workshop.instance() as instance:
+        run = instance.create_run_for_job(workshop.job())  # as launching does; Dagster plans its checks at once
+        key = next(iter(checks_of("ddos_lgbm")))
+        newest = instance.get_latest_asset_check_evaluation_record(key)
+        assert newest is not None
+        assert (newest.run_id, newest.event) != (run.run_id, None)
+        assert not isinstance(newest.evaluation, dg.AssetCheckEvaluation)
+
+    workshop.sign()
+
+    assert workshop.registry.load().version == 2
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_run_that_began_and_has_not_looked_yet_takes_the_results_away(workshop: Workshop, ends: bool) -> None:
+    workshop.compare()
+    with workshop.instance() as instance:
+        run = instance.create_run_for_job(workshop.job())
+        instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name), run.run_id)
+        if ends:
+            instance.report_run_failed(run)
+
+    refused(workshop, "has no result")
+
+
+def test_of_runs_at_the_same_time_the_one_counts_that_looked_last(workshop: Workshop) -> None:
+    workshop.compare()
+    key = next(key for key in checks_of("ddos_lgbm") if key.name == "integrity")
+    digest = artifact_digest(workshop)
+
+    def said(run_id: str, *, passed: bool) -> dg.DagsterEvent:
+        metadata = {DIGEST: dg.TextMetadataValue(digest), DETAIL: dg.TextMetadataValue("by hand")}
+        evaluation = dg.AssetCheckEvaluation(key.asset_key, key.name, passed, metadata, blocking=True)
+        return dg.DagsterEvent(
+            dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, "train", event_specific_data=evaluation, message=run_id
+        )
+
+    with workshop.instance() as instance:
+        first, second = (instance.create_run_for_job(workshop.job()).run_id for _ in range(2))
+        instance.report_dagster_event(said(second, passed=True), second)
+        instance.report_dagster_event(said(first, passed=False), first)
+
+        latest = latest_result(instance, key)
+        assert latest is not None
+        assert latest.run_id == first
+        assert instance.get_latest_asset_check_evaluation_record(key).run_id == second  # type: ignore[union-attr]  # is there
+
+    refused(workshop, "integrity of ddos_lgbm failed")
+
+
+def artifact_digest(workshop: Workshop) -> str:
+    return hashlib.sha256((workshop.store / "ddos_lgbm.safetensors").read_bytes()).hexdigest()
 
 
 class Failed(NamedTuple):

@@ -101,7 +101,7 @@ class Workshop:
         config: Mapping[str, Any] | None = None,
     ) -> None:
         """Run these assets and these checks alone, as the web interface would; raises what a step raises."""
-        job = self._job().get_subset(
+        job = self.job().get_subset(
             asset_selection={dg.AssetKey(asset) for asset in assets}, asset_check_selection=set(checks)
         )
         drawn = {"training_flows": {"config": {"seed": seed}}} if "training_flows" in assets else {}
@@ -110,7 +110,7 @@ class Workshop:
 
     def check(self, asset: str) -> bool:
         """Run the checks of a stored asset alone, and tell whether all passed; one that crashes counts as failed."""
-        job = self._job().get_subset(asset_check_selection=checks_of(asset), asset_selection=set())
+        job = self.job().get_subset(asset_check_selection=checks_of(asset), asset_selection=set())
         with self.instance() as instance:
             return job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False).success
 
@@ -122,7 +122,8 @@ class Workshop:
         """Run the step that signs alone."""
         self.run(*RELEASED, config={"release": {"config": {"slot": slot.upper()}}})
 
-    def _job(self) -> dg.JobDefinition:
+    def job(self) -> dg.JobDefinition:
+        """The job that trains, for these folders."""
         return definitions(str(self.registry.path), str(self.keys), str(self.store)).resolve_job_def("train")
 
     def instance(self) -> dg.DagsterInstance:

@@ -9,8 +9,9 @@ from orchestration.resources import ModelRegistry, SigningKey
 
 
 @dg.op(
+    pool="registry",
     description="Makes new keys and an empty registry that trusts them. Refuses where there are any. The keys are not "
-    "encrypted: it is for trying out; for a registry that matters use `tidegate keys init` on a machine of its own."
+    "encrypted: it is for trying out; for a registry that matters use `tidegate keys init` on a machine of its own.",
 )
 def make_registry_and_keys(context: dg.OpExecutionContext, registry: ModelRegistry, signing: SigningKey) -> None:
     """Make a registry. Raises TidegateError, having written nothing, if there are keys or a registry already."""

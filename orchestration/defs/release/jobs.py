@@ -2,12 +2,9 @@
 
 import dagster as dg
 
-from orchestration.exclusive import EXCLUSIVE
-
 train = dg.define_asset_job(
     name="train",
     selection=dg.AssetSelection.groups("release").upstream() - dg.AssetSelection.groups("days", "recorded"),
-    tags=EXCLUSIVE,
     description="Gather flows, measure them, train and test the three models, sign and register them.",
 )
 
