@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -72,13 +73,17 @@ def dagster_dev(home: Path, module: str) -> Iterator[str]:
                 os.killpg(server.pid, signal.SIGKILL)
 
 
-def ask(url: str, query: str) -> dict[str, Any]:
+def ask(url: str, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Ask the server, and return the data of its answer."""
     request = Request(  # noqa: S310  (our own server's address)
-        f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+        f"{url}/graphql",
+        json.dumps({"query": query, "variables": variables}).encode(),
+        {"Content-Type": "application/json"},
     )
     with urlopen(request, timeout=60) as answer:  # noqa: S310  (the same)
-        return dict(json.load(answer)["data"])
+        told = json.load(answer)
+    assert "errors" not in told, told["errors"]
+    return dict(told["data"])
 
 
 def _wait(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
@@ -92,3 +97,100 @@ def _wait(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
         else:
             return
     pytest.fail(f"the web server did not answer within {START_S} s: {log.read_text()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Dagster:
+    """What a person does in Dagster's pages, by the same questions that they ask the server at ``url``."""
+
+    url: str
+
+    def assets(self) -> dict[str, str]:
+        """Every asset's group, by the asset's name."""
+        nodes = ask(self.url, "{ assetNodes { assetKey { path } groupName } }")["assetNodes"]
+        return {node["assetKey"]["path"][-1]: node["groupName"] for node in nodes}
+
+    def add_partition(self, dimension: str, key: str) -> None:
+        """Make a dynamic partition known."""
+        self._change(
+            "addDynamicPartition(partitionsDefName: $name, partitionKey: $key, repositorySelector: $repository)",
+            "AddDynamicPartitionSuccess { partitionKey }",
+            {
+                "name": ("String!", dimension),
+                "key": ("String!", key),
+                "repository": ("RepositorySelector!", self._repository()),
+            },
+        )
+
+    def launch(self, job: str, config: Mapping[str, Any], assets: Sequence[str] = ()) -> str:
+        """Ask for a run of a job, or of some of its assets; its id."""
+        selector: dict[str, Any] = {**self._repository(), "jobName": job}
+        if assets:
+            selector["assetSelection"] = [{"path": [asset]} for asset in assets]
+        parameters = {"selector": selector, "runConfigData": config, "mode": "default"}
+        made = self._change(
+            "launchRun(executionParams: $it)",
+            "LaunchRunSuccess { run { runId } }",
+            {"it": ("ExecutionParams!", parameters)},
+        )
+        return str(made["run"]["runId"])
+
+    def reexecute(self, run_id: str, strategy: str) -> str:
+        """Ask for a run to be tried again, ``ALL_STEPS`` or ``FROM_FAILURE``; the new one's id."""
+        made = self._change(
+            "launchRunReexecution(reexecutionParams: $it)",
+            "LaunchRunSuccess { run { runId } }",
+            {"it": ("ReexecutionParams!", {"parentRunId": run_id, "strategy": strategy})},
+        )
+        return str(made["run"]["runId"])
+
+    def backfill(self, assets: Sequence[str], partitions: Sequence[str] | None) -> list[dict[str, Any]]:
+        """Backfill these partitions of assets, or assets that have none, and return the runs when all have ended."""
+        parameters: dict[str, Any] = {"assetSelection": [{"path": [asset]} for asset in assets]}
+        parameters |= {"allPartitions": True} if partitions is None else {"partitionNames": partitions}
+        made = self._change(
+            "launchPartitionBackfill(backfillParams: $it)",
+            "LaunchBackfillSuccess { backfillId }",
+            {"it": ("LaunchBackfillParams!", parameters)},
+        )
+        query = (
+            f'{{ partitionBackfillOrError(backfillId: "{made["backfillId"]}") {{ ... on PartitionBackfill '
+            "{ status runs(limit: 100) { runId status startTime endTime } } } }"
+        )
+        while True:
+            found = ask(self.url, query)["partitionBackfillOrError"]
+            if found["status"] not in ("REQUESTED", "CANCELING", "FAILING"):
+                return list(found["runs"])
+            time.sleep(1)
+
+    def ended(self, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """These runs, when all have ended."""
+        while True:
+            runs = [
+                ask(self.url, f'{{ runOrError(runId: "{one}") {{ ... on Run {{ runId status startTime endTime }} }} }}')
+                for one in run_ids
+            ]
+            found = [dict(run["runOrError"]) for run in runs]
+            if all(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in found):
+                return found
+            time.sleep(1)
+
+    def failures(self, run_id: str) -> str:
+        """What a run's failed steps are called and say."""
+        query = (
+            f'{{ logsForRun(runId: "{run_id}") {{ ... on EventConnection {{ events {{ ... on ExecutionStepFailureEvent '
+            "{ stepKey error { message cause { message } } } } } } }"
+        )
+        return json.dumps([event for event in ask(self.url, query)["logsForRun"]["events"] if event])
+
+    def _repository(self) -> dict[str, str]:
+        query = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
+        (node,) = ask(self.url, query)["repositoriesOrError"]["nodes"]
+        return {"repositoryName": node["name"], "repositoryLocationName": node["location"]["name"]}
+
+    def _change(self, call: str, wanted: str, variables: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:
+        declared = ", ".join(f"${name}: {kind}" for name, (kind, _) in variables.items())
+        query = f"mutation({declared}) {{ done: {call} {{ __typename ... on {wanted} ... on Error {{ message }} }} }}"
+        done = dict(ask(self.url, query, {name: value for name, (_, value) in variables.items()})["done"])
+        assert done["__typename"] == wanted.split()[0], done
+        return done
