@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -60,6 +59,12 @@ class Cost:
     hidden: tuple[str, ...]
 
 
+def peak_memory() -> int:
+    """The most memory, in bytes, that this program has held; getrusage would tell that of what started it, too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
 def cost(data: Path, more: Path, share: float, sample: int) -> Cost:
     """Learn from a share of stored features, and judge on all of their test part. Raises TrainingError as training."""
     learned, drawn = read_thinned(data, share, sample), Dataset.read(more)
@@ -68,7 +73,7 @@ def cost(data: Path, more: Path, share: float, sample: int) -> Cost:
     models = {recipe.name: make_boosted(recipe, parts, drawn) for recipe in SUPERVISED}
     models[anomaly.NAME] = make(anomaly.RECIPE, parts)
     seconds = time.process_time() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_memory()
     baselines = baselines_of(parts.train)
     no_site = learned.take(np.arange(0))
     detector = assemble(models, baselines, calibrated_ensemble(models, baselines, parts.validation, no_site))

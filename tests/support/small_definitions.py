@@ -1,7 +1,7 @@
 """The definitions that ship, on small traffic: what Dagster's own processes load in tests.
 
-A file ``without-malware`` beside the asset store takes the malware out of the traffic: the data are broken then, and no
-model of it can be fitted. Without what is strange, ``without-scans``, the data are broken, and all models can.
+A file ``without-malware`` beside the asset store takes the malware out of the first capture, which is learned from: the
+data are broken then, and no model of it can be fitted. Without its scans, ``without-scans``, all models still can.
 """
 
 from __future__ import annotations
@@ -23,11 +23,9 @@ BREAKS: dict[str, type] = {"without-malware": Beacon, "without-scans": PortScan}
 def _scenario(seed: int = 1) -> Scenario:
     scenario = small_scenario(seed)
     missing = tuple(kind for name, kind in BREAKS.items() if Path(default_store()).with_name(name).exists())
-    captures = tuple(
-        replace(one, attacks=tuple(attack for attack in one.attacks if not isinstance(attack, missing)))
-        for one in scenario.captures
-    )
-    return replace(scenario, captures=captures)
+    first, *others = scenario.captures
+    broken = replace(first, attacks=tuple(attack for attack in first.attacks if not isinstance(attack, missing)))
+    return replace(scenario, captures=(broken, *others))
 
 
 setattr(assets, "training_scenario", _scenario)  # noqa: B010  (mypy knows it as imported there, not as its own)

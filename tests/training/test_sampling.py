@@ -90,12 +90,13 @@ def test_of_a_capture_in_which_nothing_has_a_truth_nothing_is_read(data: Dataset
 
 
 PEAK = """
-import resource, sys
+import sys
 from pathlib import Path
+from benchmarks.subsampling import peak_memory
 from training.datasets import read_thinned
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_memory()
 rows = len(read_thinned(Path(sys.argv[1]), float(sys.argv[2])))
-print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(rows, peak_memory() - before)
 """
 
 
