@@ -76,9 +76,8 @@ from training.datasets.site import site_specs
 @click.option(
     "--benign-share",
     type=click.FloatRange(0.0, 1.0, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Share of ordinary flows to learn from, where there are more than memory holds.",
+    help="Share of ordinary flows to learn from, where there are more than memory holds.  "
+    "[default: TIDEGATE_BENIGN_SHARE, else 1]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def train(
@@ -92,7 +91,7 @@ def train(
     site: tuple[str, ...],
     seed: int | None,
     slot: Slot,
-    benign_share: float,
+    benign_share: float | None,
     as_json: bool,
 ) -> None:
     """Train, test, sign and register the three models: the job `train` of the Dagster UI, without the UI.

@@ -34,7 +34,7 @@ def run_training(
     site: dict[str, Any] | None = None,
     say: Callable[[str], None],
     slot: Slot = "champion",
-    benign_share: float = 1.0,
+    benign_share: float | None = None,
 ) -> dict[str, Any]:
     """Run the job, and return the published or proposed manifest's version and the models' fingerprints.
 
@@ -46,7 +46,7 @@ def run_training(
         site: the site's own past, as :class:`orchestration.defs.data.assets.SiteFlows` has it; none unless given.
         say: is told what happens, a line at a time.
         slot: where the new models go.
-        benign_share: how much of ordinary life is learned from.
+        benign_share: how much of ordinary life is learned from; as the variable says unless given.
 
     Raises:
         GateError: a gate was not passed; nothing was published.
@@ -79,7 +79,7 @@ def run_training(
                 "ops": {
                     "training_flows": {"config": flows},
                     "site_features": {"config": site or {}},
-                    "training_features": {"config": {"benign_share": benign_share}},
+                    "training_features": {"config": {} if benign_share is None else {"benign_share": benign_share}},
                     "release": {"config": {"slot": Destination(slot).name}},
                 },
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # told in our own lines instead
