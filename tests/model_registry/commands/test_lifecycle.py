@@ -147,6 +147,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     now = datetime.now(UTC)
     registry = shared_registry(tmp_path / "shared", ALICE, BOB, CAROL, threshold=2, now=now)
     monkeypatch.setenv("TIDEGATE_REGISTRY", str(registry.path))
+    monkeypatch.setenv("TIDEGATE_KEYS", str(tmp_path / "none"))  # not those that a demo left in var/keys
     publish(registry, publish_edit(registry, ("ddos_lgbm",)), ALICE, run_id="run-2", action="train", now=now)
     return registry
 
